@@ -1,0 +1,56 @@
+//! What we measured: a vendor's confirmed `down`, from its first failing run to the first good one.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Timestamp, Uuid, VendorId};
+
+/// Whose fault. Judged beside the state, never instead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    Vendor,
+    Shared,
+    Us,
+    OwnNetwork,
+    Inconclusive,
+}
+
+impl Blame {
+    pub const ALL: [Blame; 5] = [
+        Blame::Vendor,
+        Blame::Shared,
+        Blame::Us,
+        Blame::OwnNetwork,
+        Blame::Inconclusive,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Blame::Vendor => "vendor",
+            Blame::Shared => "shared",
+            Blame::Us => "us",
+            Blame::OwnNetwork => "own_network",
+            Blame::Inconclusive => "inconclusive",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Blame> {
+        Blame::ALL.into_iter().find(|b| b.as_str() == text)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outage {
+    pub id: Uuid,
+    pub vendor: VendorId,
+    /// The first failing run of the check that began it.
+    pub started_at: Timestamp,
+    pub confirmed_at: Timestamp,
+    /// The first good run after it; `None` while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// Length by the monotonic clock, where the wall clock stepped while it lasted.
+    pub seconds_monotonic: Option<f64>,
+    pub blame: Blame,
+    /// Names of the checks that were down in it, in the order in which they failed.
+    pub checks: Vec<String>,
+}

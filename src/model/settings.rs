@@ -1,0 +1,175 @@
+//! The seam between configuration and everything that is configured.
+//!
+//! A kind of probe or channel, and each table of `vendord.toml`, describes its keys as data. The configuration reads
+//! TOML by that description, keeps the place of every value, fills in defaults and hands over [`Settings`]; the kind
+//! turns them into something that runs, or answers [`Fault`]s that name a key, and the configuration points at it in the file.
+//! Help, the reference pages and the check for unknown keys come from the same lists.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{KofN, Secret};
+
+/// What may be written for a key.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    Text,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `"30s"`, `"5m"`, `"2h"`: a text with units.
+    Duration,
+    /// `"10MiB"` or a plain number of bytes.
+    Size,
+    /// A whole number within these bounds.
+    Count(u64, u64),
+    /// `"3"`, `3` or `"3/5"`.
+    Runs,
+    Flag,
+    /// `["a", "b"]`; a lone text is a list of one.
+    TextList,
+    CountList(u64, u64),
+    /// `{ name = "value" }`.
+    TextMap,
+    /// `{ file = ".." }`, `{ env = ".." }` or `{ credential = ".." }`; never the text itself.
+    Secret,
+    /// A text, or a reference as for [`Shape::Secret`]. Handed over as a secret either way.
+    TextOrSecret,
+    /// `{ name = "value" }`, where each value may also be a secret reference.
+    SecretMap,
+}
+
+/// One key of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub shape: Shape,
+    /// As TOML, for example `"\"30s\""` or `"false"`; empty: no default (see `required`).
+    pub default: &'static str,
+    pub required: bool,
+    /// One line that explains it.
+    pub help: &'static str,
+}
+
+impl Key {
+    pub const fn new(
+        name: &'static str,
+        shape: Shape,
+        default: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Key {
+            name,
+            shape,
+            default,
+            required: false,
+            help,
+        }
+    }
+
+    pub const fn required(name: &'static str, shape: Shape, help: &'static str) -> Self {
+        Key {
+            name,
+            shape,
+            default: "",
+            required: true,
+            help,
+        }
+    }
+}
+
+/// A value of the shape that its key asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Text(String),
+    Duration(Duration),
+    Size(u64),
+    Count(u64),
+    Runs(KofN),
+    Flag(bool),
+    TextList(Vec<String>),
+    CountList(Vec<u64>),
+    TextMap(BTreeMap<String, String>),
+    Secret(Secret),
+    SecretMap(BTreeMap<String, Secret>),
+}
+
+/// The values of one table by key, defaults filled in. A key without default that was not written is absent.
+/// Asking with the wrong type, or for a key that the description lacks, is a mistake in the program and panics in tests that load every kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings(pub BTreeMap<&'static str, Value>);
+
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
+        impl Settings {
+            $($(#[$doc])* pub fn $name(&self, key: &str) -> Option<&$type> {
+                match self.0.get(key)? {
+                    Value::$variant(value) => Some(value),
+                    other => panic!("key `{key}` holds {other:?}, not what its description says"),
+                }
+            })*
+        }
+    };
+}
+
+getters! {
+    text: Text -> str;
+    duration: Duration -> Duration;
+    size: Size -> u64;
+    count: Count -> u64;
+    runs: Runs -> KofN;
+    flag: Flag -> bool;
+    texts: TextList -> [String];
+    counts: CountList -> [u64];
+    text_map: TextMap -> BTreeMap<String, String>;
+    secret: Secret -> Secret;
+    secret_map: SecretMap -> BTreeMap<String, Secret>;
+}
+
+impl Settings {
+    /// A flag; absent is false.
+    pub fn on(&self, key: &str) -> bool {
+        self.flag(key).copied().unwrap_or(false)
+    }
+}
+
+/// What is wrong with the value of a key, for the person who wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub key: &'static str,
+    /// Which element of a list.
+    pub item: Option<usize>,
+    /// Which bytes of the text.
+    pub at: Option<Range<usize>>,
+    /// Starts in lower case, ends without a full stop: `"status" is not an operator`.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    pub fn new(key: &'static str, message: impl Into<String>) -> Self {
+        Fault {
+            key,
+            item: None,
+            at: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn item(mut self, item: usize) -> Self {
+        self.item = Some(item);
+        self
+    }
+
+    pub fn at(mut self, at: Range<usize>) -> Self {
+        self.at = Some(at);
+        self
+    }
+}

@@ -1,0 +1,35 @@
+//! How we look at a vendor. A probe returns an [`Observation`], never an `Err`: a vendor's failure is data, and only
+//! our own faults are ours (`Reason::is_ours`). A probe knows nothing of schedules, states, the store or TOML.
+//!
+//! Adding a kind is one new file and one line in [`KINDS`].
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Fault, Key, Observation, Settings};
+
+pub const KINDS: &[Kind] = &[];
+
+/// A kind of check: `kind = "http"`.
+pub struct Kind {
+    pub name: &'static str,
+    /// One line.
+    pub help: &'static str,
+    /// The keys beside the common ones of every check, in the order of the documentation.
+    pub keys: &'static [&'static [Key]],
+    pub build: fn(&Settings, &Workshop) -> Result<Arc<dyn Probe>, Vec<Fault>>,
+}
+
+/// What is shared by all probes: resolver and TLS configurations, each built once.
+pub struct Workshop {}
+
+pub type Run<'a> = Pin<Box<dyn Future<Output = Observation> + Send + 'a>>;
+
+pub trait Probe: Send + Sync {
+    /// Host name and port as configured: what `max_per_host` counts.
+    fn host(&self) -> &str;
+
+    /// One look with a fresh connection. Ends within `timeout` (one deadline for the whole exchange, not per read).
+    fn run(&self, timeout: Duration) -> Run<'_>;
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod channels;
+pub mod clock;
 pub mod config;
 pub mod model;
 pub mod probes;

@@ -3,9 +3,8 @@
 //!
 //! Adding a kind is one new file and one line in [`KINDS`].
 
-use std::sync::Arc;
-
-use crate::model::{Delivery, Fault, Key, Settings, Timestamp};
+use crate::model::settings::Built;
+use crate::model::{Delivery, Key, Settings, Timestamp};
 
 pub const KINDS: &[Kind] = &[];
 
@@ -15,7 +14,7 @@ pub struct Kind {
     pub help: &'static str,
     /// The keys beside the common ones of every receiver.
     pub keys: &'static [Key],
-    pub build: fn(&Settings) -> Result<Arc<dyn Channel>, Vec<Fault>>,
+    pub build: fn(&Settings) -> Built<dyn Channel>,
 }
 
 pub trait Channel: Send + Sync {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{KofN, Secret};
@@ -173,3 +174,6 @@ impl Fault {
         self
     }
 }
+
+/// What a kind makes of its settings: something that runs, or everything that is wrong with them.
+pub type Built<T> = Result<Arc<T>, Vec<Fault>>;

@@ -4,10 +4,10 @@
 //! Adding a kind is one new file and one line in [`KINDS`].
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Fault, Key, Observation, Settings};
+use crate::model::settings::Built;
+use crate::model::{Key, Observation, Settings};
 
 pub const KINDS: &[Kind] = &[];
 
@@ -18,7 +18,7 @@ pub struct Kind {
     pub help: &'static str,
     /// The keys beside the common ones of every check, in the order of the documentation.
     pub keys: &'static [&'static [Key]],
-    pub build: fn(&Settings, &Workshop) -> Result<Arc<dyn Probe>, Vec<Fault>>,
+    pub build: fn(&Settings, &Workshop) -> Built<dyn Probe>,
 }
 
 /// What is shared by all probes: resolver and TLS configurations, each built once.

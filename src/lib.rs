@@ -1,8 +1,14 @@
 //! vendord watches the vendors a product depends on. `ARCHITECTURE.md` has the map and the invariants of each part.
 #![forbid(unsafe_code)]
 
+pub mod blame;
 pub mod channels;
 pub mod clock;
 pub mod config;
+pub mod health;
+pub mod incidents;
 pub mod model;
 pub mod probes;
+pub mod routing;
+pub mod schedule;
+pub mod uptime;

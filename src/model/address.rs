@@ -28,11 +28,7 @@ fn special_v4(ip: Ipv4Addr) -> Option<&'static str> {
         Some("broadcast")
     } else if a == 0 {
         Some("unspecified")
-    } else if ip.is_documentation()
-        || (a == 198 && (b == 18 || b == 19))
-        || (a, b, c) == (192, 0, 0)
-        || a >= 240
-    {
+    } else if ip.is_documentation() || (a == 198 && (b == 18 || b == 19)) || (a, b, c) == (192, 0, 0) || a >= 240 {
         Some("reserved")
     } else {
         None
@@ -59,11 +55,7 @@ fn special_v6(ip: Ipv6Addr) -> Option<&'static str> {
     } else if s[0] == 0x2002 {
         v4(s[1], s[2])
     } else if s[..2] == [0x64, 0xff9b] {
-        if s[2] == 1 {
-            Some("private")
-        } else {
-            v4(s[6], s[7])
-        }
+        if s[2] == 1 { Some("private") } else { v4(s[6], s[7]) }
     } else if s[..2] == [0x2001, 0] {
         v4(!s[6], !s[7])
     } else if s[..2] == [0x2001, 0xdb8] || (s[0] == 0x100 && s[1..4] == [0; 3]) {

@@ -116,6 +116,8 @@ pub struct Alert {
 pub struct Delivery {
     /// The `webhook-id` of every try: the idempotency key.
     pub id: Uuid,
+    /// Order of creation, whatever the clocks say.
+    pub seq: i64,
     pub receiver: String,
     pub event: Event,
     /// Values of `group_by`, in its order.

@@ -31,7 +31,10 @@ impl FromStr for KofN {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |part: &str| {
             part.trim().parse::<u8>().ok().filter(|n| (1..=KofN::RUNS_MAX).contains(n)).ok_or_else(|| {
-                format!("{text:?} is not a count of runs; write \"3\" (in a row) or \"3/5\" (3 of the last 5), each from 1 to {}", KofN::RUNS_MAX)
+                format!(
+                    "{text:?} is not a count of runs; write \"3\" (in a row) or \"3/5\" (3 of the last 5), each from 1 to {}",
+                    KofN::RUNS_MAX
+                )
             })
         };
         match text.split_once('/') {
@@ -49,11 +52,7 @@ impl FromStr for KofN {
 
 impl fmt::Display for KofN {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.k == self.n {
-            write!(f, "{}", self.k)
-        } else {
-            write!(f, "{}/{}", self.k, self.n)
-        }
+        if self.k == self.n { write!(f, "{}", self.k) } else { write!(f, "{}/{}", self.k, self.n) }
     }
 }
 
@@ -98,11 +97,7 @@ mod tests {
 
     #[test]
     fn k_of_n_reads_what_people_write() {
-        for (text, want) in [
-            ("1", KofN { k: 1, n: 1 }),
-            ("3", KofN { k: 3, n: 3 }),
-            ("3/5", KofN { k: 3, n: 5 }),
-        ] {
+        for (text, want) in [("1", KofN { k: 1, n: 1 }), ("3", KofN { k: 3, n: 3 }), ("3/5", KofN { k: 3, n: 5 })] {
             assert_eq!(text.parse(), Ok(want));
             assert_eq!(want.to_string(), text);
         }

@@ -38,10 +38,7 @@ pub struct CheckId {
 
 impl CheckId {
     pub fn new(vendor: &VendorId, name: impl Into<Arc<str>>) -> Self {
-        CheckId {
-            vendor: vendor.clone(),
-            name: name.into(),
-        }
+        CheckId { vendor: vendor.clone(), name: name.into() }
     }
 }
 
@@ -61,10 +58,7 @@ pub fn name_problem(text: &str) -> Option<&'static str> {
         Some("is longer than 100 characters")
     } else if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         Some("does not begin with a letter or digit")
-    } else if !text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    {
+    } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         Some("has characters other than letters, digits, `-`, `_` and `.`")
     } else {
         None

@@ -126,12 +126,7 @@ impl Reason {
     pub const fn is_ours(self) -> bool {
         matches!(
             self,
-            Reason::DnsLocal
-                | Reason::Proxy
-                | Reason::AddressRefused
-                | Reason::OwnNetwork
-                | Reason::OwnResource
-                | Reason::Internal
+            Reason::DnsLocal | Reason::Proxy | Reason::AddressRefused | Reason::OwnNetwork | Reason::OwnResource | Reason::Internal
         )
     }
 }
@@ -150,13 +145,7 @@ impl Phases {
     pub const NAMES: [&'static str; 5] = ["resolve", "connect", "tls", "processing", "transfer"];
 
     pub const fn values(&self) -> [Option<u32>; 5] {
-        [
-            self.resolve,
-            self.connect,
-            self.tls,
-            self.processing,
-            self.transfer,
-        ]
+        [self.resolve, self.connect, self.tls, self.processing, self.transfer]
     }
 
     /// Phase by phase sum, for a run with several hops.
@@ -225,18 +214,11 @@ impl Observation {
     /// A run that ended for `reason`: `unknown` where the fault is ours, else `down`.
     pub fn failed(reason: Reason, duration: Duration, message: impl Into<String>) -> Self {
         Observation {
-            outcome: if reason.is_ours() {
-                Outcome::Unknown
-            } else {
-                Outcome::Down
-            },
+            outcome: if reason.is_ours() { Outcome::Unknown } else { Outcome::Down },
             reason,
             duration,
             phases: Phases::default(),
-            detail: Detail {
-                message: message.into(),
-                ..Detail::default()
-            },
+            detail: Detail { message: message.into(), ..Detail::default() },
         }
     }
 }
@@ -258,10 +240,7 @@ mod tests {
     #[test]
     fn our_own_faults_are_never_down() {
         for reason in Reason::ALL.iter().filter(|r| r.is_ours()) {
-            assert_eq!(
-                Observation::failed(*reason, Duration::ZERO, "").outcome,
-                Outcome::Unknown
-            );
+            assert_eq!(Observation::failed(*reason, Duration::ZERO, "").outcome, Outcome::Unknown);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What we measured: a vendor's confirmed `down`, from its first failing run to the first good one.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, Uuid, VendorId};
@@ -16,13 +18,7 @@ pub enum Blame {
 }
 
 impl Blame {
-    pub const ALL: [Blame; 5] = [
-        Blame::Vendor,
-        Blame::Shared,
-        Blame::Us,
-        Blame::OwnNetwork,
-        Blame::Inconclusive,
-    ];
+    pub const ALL: [Blame; 5] = [Blame::Vendor, Blame::Shared, Blame::Us, Blame::OwnNetwork, Blame::Inconclusive];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,12 +41,21 @@ pub struct Outage {
     pub vendor: VendorId,
     /// The first failing run of the check that began it.
     pub started_at: Timestamp,
+    /// CLOCK_BOOTTIME at `started_at`; `None` once the machine was booted again.
+    pub started_boot: Option<Duration>,
     pub confirmed_at: Timestamp,
     /// The first good run after it; `None` while it lasts.
     pub ended_at: Option<Timestamp>,
-    /// Length by the monotonic clock, where the wall clock stepped while it lasted.
-    pub seconds_monotonic: Option<f64>,
+    /// Length by CLOCK_BOOTTIME, where the wall clock stepped while it lasted.
+    pub stepped: Option<Duration>,
     pub blame: Blame,
     /// Names of the checks that were down in it, in the order in which they failed.
     pub checks: Vec<String>,
+}
+
+impl Outage {
+    /// How long it lasted, or has lasted at `now`: unknown time in between included, by the clock that did not step.
+    pub fn duration(&self, now: Timestamp) -> Duration {
+        self.stepped.unwrap_or_else(|| self.ended_at.unwrap_or(now).since(self.started_at))
+    }
 }

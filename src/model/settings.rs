@@ -53,29 +53,12 @@ pub struct Key {
 }
 
 impl Key {
-    pub const fn new(
-        name: &'static str,
-        shape: Shape,
-        default: &'static str,
-        help: &'static str,
-    ) -> Self {
-        Key {
-            name,
-            shape,
-            default,
-            required: false,
-            help,
-        }
+    pub const fn new(name: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Self {
+        Key { name, shape, default, required: false, help }
     }
 
     pub const fn required(name: &'static str, shape: Shape, help: &'static str) -> Self {
-        Key {
-            name,
-            shape,
-            default: "",
-            required: true,
-            help,
-        }
+        Key { name, shape, default: "", required: true, help }
     }
 }
 
@@ -150,13 +133,7 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(key: &'static str, message: impl Into<String>) -> Self {
-        Fault {
-            key,
-            item: None,
-            at: None,
-            message: message.into(),
-            hint: None,
-        }
+        Fault { key, item: None, at: None, message: message.into(), hint: None }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -74,13 +74,8 @@ pub enum SegmentReason {
 }
 
 impl SegmentReason {
-    const OF_TIME: [SegmentReason; 5] = [
-        SegmentReason::NoObservation,
-        SegmentReason::MonitorDown,
-        SegmentReason::Clock,
-        SegmentReason::Paused,
-        SegmentReason::Regional,
-    ];
+    const OF_TIME: [SegmentReason; 5] =
+        [SegmentReason::NoObservation, SegmentReason::MonitorDown, SegmentReason::Clock, SegmentReason::Paused, SegmentReason::Regional];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,10 +89,7 @@ impl SegmentReason {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        Self::OF_TIME
-            .into_iter()
-            .chain(Reason::ALL.iter().map(|r| SegmentReason::Seen(*r)))
-            .find(|r| r.as_str() == text)
+        Self::OF_TIME.into_iter().chain(Reason::ALL.iter().map(|r| SegmentReason::Seen(*r))).find(|r| r.as_str() == text)
     }
 }
 
@@ -110,8 +102,7 @@ impl Serialize for SegmentReason {
 impl<'de> Deserialize<'de> for SegmentReason {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(d)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom(format!("unknown reason {text:?}")))
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("unknown reason {text:?}")))
     }
 }
 

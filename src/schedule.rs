@@ -1,0 +1,306 @@
+//! What is due. A heap over the monotonic clock, so that a wall clock that steps causes neither a burst nor a pause.
+//!
+//! * A check's phase is a hash of its id, laid on the wall clock: starts are spread over the interval and survive restarts.
+//! * From there due times follow the monotonic clock without drift; ticks that were missed are counted, not replayed.
+//! * A check never overlaps itself: what was taken is due again only after [`Schedule::finished`].
+//!
+//! It keeps no permits and starts nothing; it reads no clock: monotonic time is a `Duration` since any fixed instant.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
+use std::time::Duration;
+
+use crate::model::Timestamp;
+
+/// At start, and after a suspend, a check runs within this or its interval, whichever is shorter.
+const FIRST_RUN_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often a check runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    pub interval: Duration,
+    pub retry_interval: Duration,
+}
+
+/// Both clocks at one instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub wall: Timestamp,
+    pub mono: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due<K> {
+    pub key: K,
+    /// When it should have started, on the monotonic clock.
+    pub at: Duration,
+}
+
+struct Entry {
+    cadence: Cadence,
+    hash: u64,
+    /// A tick on the monotonic clock (milliseconds, may lie in the past); the others are multiples of the interval away.
+    tick: i128,
+    due: Duration,
+    in_flight: bool,
+    /// The queue's entries of an older generation are void.
+    generation: u64,
+}
+
+pub struct Schedule<K> {
+    entries: HashMap<K, Entry>,
+    queue: BinaryHeap<Reverse<(Duration, u64, K)>>,
+    generation: u64,
+    skipped: u64,
+}
+
+impl<K: Copy + Ord + Hash> Default for Schedule<K> {
+    fn default() -> Self {
+        Schedule { entries: HashMap::new(), queue: BinaryHeap::new(), generation: 0, skipped: 0 }
+    }
+}
+
+impl<K: Copy + Ord + Hash> Schedule<K> {
+    /// Adds a check, or changes the cadence of one. `last_run` is the last stored run: a check that is overdue, or never
+    /// ran, runs soon; any other at its phase.
+    pub fn put(&mut self, key: K, id: &str, cadence: Cadence, last_run: Option<Timestamp>, now: Now) {
+        if let Some(entry) = self.entries.get(&key)
+            && entry.cadence == cadence
+        {
+            return;
+        }
+        let hash = phase_hash(id);
+        let tick = tick_of(hash, cadence.interval, now);
+        let regular = next_tick(tick, cadence.interval, now.mono);
+        let overdue = last_run.is_none_or(|last| now.wall.since(last) > cadence.interval);
+        let due = if overdue { regular.min(now.mono + spread(hash, cadence.interval)) } else { regular };
+        let in_flight = self.entries.get(&key).is_some_and(|e| e.in_flight);
+        self.entries.insert(key, Entry { cadence, hash, tick, due, in_flight, generation: 0 });
+        if !in_flight {
+            self.enqueue(key, due);
+        }
+    }
+
+    pub fn remove(&mut self, key: K) {
+        self.entries.remove(&key);
+    }
+
+    /// Runs every check now: `run --once`.
+    pub fn all_now(&mut self, now: Duration) {
+        let keys: Vec<K> = self.entries.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.enqueue(key, now));
+    }
+
+    /// When the next check is due, if any waits.
+    pub fn next_due(&mut self) -> Option<Duration> {
+        self.drop_void();
+        self.queue.peek().map(|Reverse((due, _, _))| *due)
+    }
+
+    /// Takes one check that is due; it is in flight until [`Schedule::finished`].
+    pub fn take_due(&mut self, mono: Duration) -> Option<Due<K>> {
+        self.drop_void();
+        let Reverse((at, _, key)) = *self.queue.peek().filter(|Reverse((due, _, _))| *due <= mono)?;
+        self.queue.pop();
+        self.entries.get_mut(&key)?.in_flight = true;
+        Some(Due { key, at })
+    }
+
+    /// A run ended. With `soon` (the check disagrees with its confirmed state) it is looked at again after `retry_interval`.
+    pub fn finished(&mut self, key: K, soon: bool, mono: Duration) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.in_flight = false;
+        let planned = next_tick(entry.tick, entry.cadence.interval, entry.due);
+        let regular = next_tick(entry.tick, entry.cadence.interval, mono);
+        self.skipped += ticks_between(planned, regular, entry.cadence.interval);
+        let due = if soon { regular.min((entry.due + entry.cadence.retry_interval).max(mono)) } else { regular };
+        self.enqueue(key, due);
+    }
+
+    /// The machine slept: every check runs once soon, spread, and its phase is taken from the wall clock again.
+    pub fn resumed(&mut self, now: Now) {
+        let keys: Vec<K> = self.entries.iter().filter(|(_, e)| !e.in_flight).map(|(k, _)| *k).collect();
+        for entry in self.entries.values_mut() {
+            entry.tick = tick_of(entry.hash, entry.cadence.interval, now);
+        }
+        for key in keys {
+            let Some(entry) = self.entries.get(&key) else { continue };
+            let due = now.mono + spread(entry.hash, entry.cadence.interval);
+            self.enqueue(key, due);
+        }
+    }
+
+    /// Ticks that passed because the run before had not ended.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn enqueue(&mut self, key: K, due: Duration) {
+        self.generation += 1;
+        let generation = self.generation;
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.due = due;
+            entry.generation = generation;
+            self.queue.push(Reverse((due, generation, key)));
+        }
+    }
+
+    fn drop_void(&mut self) {
+        while let Some(Reverse((_, generation, key))) = self.queue.peek() {
+            if self.entries.get(key).is_some_and(|e| e.generation == *generation && !e.in_flight) {
+                return;
+            }
+            self.queue.pop();
+        }
+    }
+}
+
+/// FNV-1a, then a finalizer so that the low bits are spread as well: stable for ever, because phases must survive an upgrade.
+fn phase_hash(id: &str) -> u64 {
+    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+fn millis(duration: Duration) -> i128 {
+    (duration.as_millis() as i128).max(1)
+}
+
+/// A tick of the phase `hash` on the monotonic clock.
+fn tick_of(hash: u64, interval: Duration, now: Now) -> i128 {
+    let (interval, wall) = (millis(interval), i128::from(now.wall.as_millis()));
+    let phase = i128::from(hash) % interval;
+    let behind = (wall - phase).rem_euclid(interval);
+    now.mono.as_millis() as i128 - behind
+}
+
+/// The first tick after `mono`.
+fn next_tick(tick: i128, interval: Duration, mono: Duration) -> Duration {
+    let (interval, mono) = (millis(interval), mono.as_millis() as i128);
+    let steps = (mono - tick).div_euclid(interval) + 1;
+    Duration::from_millis((tick + steps * interval).max(0) as u64)
+}
+
+fn ticks_between(planned: Duration, regular: Duration, interval: Duration) -> u64 {
+    (regular.saturating_sub(planned).as_millis() / interval.as_millis().max(1)) as u64
+}
+
+fn spread(hash: u64, interval: Duration) -> Duration {
+    let within = interval.min(FIRST_RUN_WITHIN).as_millis().max(1) as u64;
+    Duration::from_millis(hash % within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn now(wall_s: i64, mono_s: u64) -> Now {
+        Now { wall: Timestamp::from_millis(wall_s * 1000), mono: Duration::from_secs(mono_s) }
+    }
+
+    fn cadence(interval: u64, retry: u64) -> Cadence {
+        Cadence { interval: S * interval as u32, retry_interval: S * retry as u32 }
+    }
+
+    #[test]
+    fn the_phase_survives_a_restart() {
+        let due = |wall, mono| {
+            let mut s = Schedule::default();
+            let at = now(wall, mono);
+            s.put(1, "github/api", cadence(60, 10), Some(at.wall), at);
+            (s.next_due().unwrap().as_millis() as i64 - mono as i64 * 1000 + wall * 1000).rem_euclid(60_000)
+        };
+        assert_eq!(due(1_000, 5), due(123_457, 99));
+    }
+
+    #[test]
+    fn a_check_that_never_ran_runs_within_a_minute() {
+        for id in ["a/a", "a/b", "c/d"] {
+            let mut s = Schedule::default();
+            s.put(1, id, cadence(86_400, 10), None, now(1000, 7));
+            assert!(s.next_due().unwrap() <= S * 67);
+        }
+    }
+
+    #[test]
+    fn no_drift_and_missed_ticks_are_counted_not_replayed() {
+        let mut s = Schedule::default();
+        s.put(1, "a/b", cadence(10, 5), None, now(0, 0));
+        let first = s.next_due().unwrap();
+        assert!(s.take_due(first + S / 100).is_some());
+        s.finished(1, false, first + S);
+        let tick = s.next_due().unwrap();
+        assert!(s.take_due(tick).is_some());
+        s.finished(1, false, tick + S * 25);
+        assert_eq!(s.next_due(), Some(tick + S * 30));
+        assert_eq!(s.skipped(), 2);
+    }
+
+    #[test]
+    fn disagreement_is_looked_at_again_soon_but_never_before_now() {
+        let mut s = Schedule::default();
+        s.put(1, "a/b", cadence(60, 10), None, now(0, 0));
+        let due = s.next_due().unwrap();
+        s.take_due(due).unwrap();
+        s.finished(1, true, due + S);
+        assert!(s.next_due().unwrap() <= due + S * 10);
+        let due = s.next_due().unwrap();
+        s.take_due(due).unwrap();
+        s.finished(1, true, due + S * 12);
+        assert_eq!(s.next_due(), Some(due + S * 12), "the retry that it slept through runs now, once");
+    }
+
+    #[test]
+    fn it_never_overlaps_itself() {
+        let mut s = Schedule::default();
+        s.put(1, "a/b", cadence(1, 1), None, now(0, 0));
+        assert!(s.take_due(S * 5).is_some());
+        assert!(s.take_due(S * 500).is_none());
+        s.put(1, "a/b", cadence(2, 1), None, now(500, 500));
+        assert!(s.take_due(S * 600).is_none(), "not even after its cadence changed");
+        s.finished(1, false, S * 600);
+        assert!(s.take_due(S * 602).is_some());
+    }
+
+    #[test]
+    fn starts_are_spread() {
+        let mut s = Schedule::default();
+        for n in 0..1000u32 {
+            s.put(n, &format!("bench/c{n}"), cadence(10, 5), None, now(0, 0));
+        }
+        let mut per_second = [0; 10];
+        while let Some(due) = s.take_due(S * 10) {
+            per_second[due.at.as_secs() as usize % 10] += 1;
+        }
+        assert_eq!(per_second.iter().sum::<i32>(), 1000);
+        // Each runs at its phase or at the start-up spread, whichever is first: earlier seconds are fuller, none holds a quarter of them.
+        assert!(per_second.iter().max() < Some(&250), "{per_second:?}");
+    }
+
+    #[test]
+    fn after_a_suspend_each_runs_once_soon() {
+        let mut s = Schedule::default();
+        for n in 0..10u32 {
+            s.put(n, &format!("v/c{n}"), cadence(3600, 10), Some(Timestamp::from_millis(0)), now(0, 0));
+        }
+        s.resumed(now(7200, 5));
+        let mut ran = 0;
+        while let Some(due) = s.take_due(S * 65) {
+            assert!(due.at >= S * 5);
+            ran += 1;
+        }
+        assert_eq!(ran, 10);
+    }
+}

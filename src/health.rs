@@ -26,7 +26,7 @@ use crate::model::{Outcome, Reason, Segment, SegmentReason, SeverityCap, State, 
 pub struct Run {
     /// Wall clock at the start of the run.
     pub at: Timestamp,
-    /// CLOCK_BOOTTIME at the start of the run: what durations are taken from when the wall clock steps.
+    /// CLOCK_BOOTTIME at the start of the run, zero where it is not known: what durations are taken from when the wall clock steps.
     pub boot: Duration,
     pub outcome: Outcome,
     pub reason: Reason,
@@ -360,6 +360,14 @@ impl CheckState {
         let until = self.open_run(terms).or(self.window.back().map(|last| last.at));
         if let Some(until) = until {
             self.write_gaps_until(until, false, out);
+        }
+    }
+
+    /// The machine was booted again: its clock of then says nothing now.
+    pub fn forget_boot_clock(&mut self) {
+        self.window.iter_mut().for_each(|seen| seen.boot = Duration::ZERO);
+        if let Some(confirmed) = &mut self.confirmed {
+            confirmed.since_boot = Duration::ZERO;
         }
     }
 

@@ -83,7 +83,7 @@ pub fn outage(
             id: new_id(),
             vendor: vendor.clone(),
             started_at: first.since,
-            started_boot: Some(first.since_boot),
+            started_boot: known(first.since_boot),
             confirmed_at: now.wall,
             ended_at: None,
             stepped: None,
@@ -103,7 +103,7 @@ fn grown(open: &Outage, down: &[(&str, Confirmed)]) -> Option<Outage> {
         }
         if confirmed.since < grown.started_at {
             grown.started_at = confirmed.since;
-            grown.started_boot = grown.started_boot.map(|boot| boot.min(confirmed.since_boot));
+            grown.started_boot = known(confirmed.since_boot);
         }
     }
     (grown != *open).then_some(grown)
@@ -119,9 +119,14 @@ fn ended(open: &Outage, checks: &[CheckNow], now: Now) -> Outage {
         (now.wall, now.boot)
     };
     let end = end.max(open.started_at);
-    let by_boot = open.started_boot.and_then(|start| boot.checked_sub(start));
+    let by_boot = open.started_boot.and_then(|start| known(boot)?.checked_sub(start));
     let stepped = by_boot.filter(|by_boot| by_boot.abs_diff(end.since(open.started_at)) > STEP_NOISE);
     Outage { ended_at: Some(end), stepped, ..open.clone() }
+}
+
+/// Runs that were read back from the journal have no boot clock.
+fn known(boot: Duration) -> Option<Duration> {
+    (!boot.is_zero()).then_some(boot)
 }
 
 /// Clocks that disagree by less are disciplined by NTP or smear a leap second.

@@ -11,4 +11,5 @@ pub mod model;
 pub mod probes;
 pub mod routing;
 pub mod schedule;
+pub mod store;
 pub mod uptime;

@@ -12,4 +12,6 @@ pub mod probes;
 pub mod routing;
 pub mod schedule;
 pub mod store;
+pub mod telemetry;
 pub mod uptime;
+pub mod web;

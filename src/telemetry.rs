@@ -1,0 +1,144 @@
+//! The daemon's own counters and histograms, in a registry of the `prometheus` crate. Series of vendors and checks are
+//! not here: they are written from the snapshot (`web::metrics`).
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// From a local connect to the 15 s deadline of a delivery.
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
+/// The schedule is good to a millisecond; minutes are a daemon that starves.
+const LAG_SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
+
+#[derive(Clone)]
+pub struct Telemetry {
+    registry: Registry,
+    pub check_duration: HistogramVec,
+    pub scheduler_lag: Histogram,
+    pub runs_skipped: IntCounter,
+    pub checks_in_flight: IntGauge,
+    pub delivery_attempts: IntCounterVec,
+    pub delivery_attempts_failed: IntCounterVec,
+    pub delivery_attempt_duration: HistogramVec,
+    pub deliveries_dead: IntCounterVec,
+    pub store_duration: HistogramVec,
+    pub store_errors: IntCounterVec,
+    pub store_up: IntGauge,
+    pub store_size: IntGauge,
+    pub results_dropped: IntCounter,
+    pub probe_panics: IntCounter,
+    pub reload_successful: IntGauge,
+    pub reload_success_at: Gauge,
+    pub http_requests: IntCounterVec,
+    pub http_duration: HistogramVec,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let maker = Maker(Registry::new());
+        let telemetry = Telemetry {
+            check_duration: maker.histograms("vendord_check_duration_seconds", "All runs by kind.", &["kind"], SECONDS),
+            scheduler_lag: maker.histogram("vendord_scheduler_lag_seconds", "Planned to actual start.", LAG_SECONDS),
+            runs_skipped: maker.counter("vendord_scheduler_runs_skipped_total", "Runs skipped because the one before still ran or waited."),
+            checks_in_flight: maker.gauge("vendord_checks_in_flight", "Checks running now."),
+            delivery_attempts: maker.counters("vendord_delivery_attempts_total", "Attempts finished.", &["receiver", "kind"]),
+            delivery_attempts_failed: maker.counters(
+                "vendord_delivery_attempts_failed_total",
+                "Attempts failed.",
+                &["receiver", "kind", "reason"],
+            ),
+            delivery_attempt_duration: maker.histograms(
+                "vendord_delivery_attempt_duration_seconds",
+                "Duration of an attempt.",
+                &["kind"],
+                SECONDS,
+            ),
+            deliveries_dead: maker.counters("vendord_deliveries_dead_total", "Deliveries given up.", &["receiver", "kind", "reason"]),
+            store_duration: maker.histograms(
+                "vendord_store_operation_duration_seconds",
+                "Duration of store operations.",
+                &["operation"],
+                SECONDS,
+            ),
+            store_errors: maker.counters("vendord_store_operation_errors_total", "Store operations that failed.", &["operation"]),
+            store_up: maker.gauge("vendord_store_up", "0 while results wait in memory because the store refuses them."),
+            store_size: maker.gauge("vendord_store_size_bytes", "Size on disk including the write-ahead log."),
+            results_dropped: maker.counter("vendord_results_dropped_total", "Results lost because the store refused them for too long."),
+            probe_panics: maker
+                .counter("vendord_probe_panics_total", "Probes that ended in a panic; each is an unknown(internal) observation."),
+            reload_successful: maker
+                .gauge("vendord_config_last_reload_successful", "Whether the last configuration reload attempt was successful."),
+            reload_success_at: maker.float_gauge(
+                "vendord_config_last_reload_success_timestamp_seconds",
+                "Timestamp of the last successful configuration reload.",
+            ),
+            http_requests: maker.counters("vendord_http_requests_total", "Requests to vendord's own pages.", &["handler", "code"]),
+            http_duration: maker.histograms(
+                "vendord_http_request_duration_seconds",
+                "Duration of requests to vendord's own pages.",
+                &["handler"],
+                SECONDS,
+            ),
+            registry: maker.0,
+        };
+        #[cfg(target_os = "linux")]
+        let _ = telemetry.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
+        telemetry.store_up.set(1);
+        telemetry.reload_successful.set(1);
+        telemetry
+    }
+}
+
+impl Telemetry {
+    /// Appends everything in text format 0.0.4.
+    pub fn render(&self, out: &mut Vec<u8>) {
+        // Writing to memory cannot fail, and the names are ours.
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), out) {
+            tracing::error!(%error, "cannot encode own metrics");
+        }
+    }
+
+    pub fn store_operation(&self, operation: &str, took: Duration, failed: bool) {
+        self.store_duration.with_label_values(&[operation]).observe(took.as_secs_f64());
+        if failed {
+            self.store_errors.with_label_values(&[operation]).inc();
+        }
+    }
+}
+
+/// Names and labels are constants of this file, so what they make is valid and registered once.
+struct Maker(Registry);
+
+impl Maker {
+    fn add<T: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<T>) -> T {
+        let made = made.expect("a metric of this file is well formed");
+        self.0.register(Box::new(made.clone())).expect("a metric of this file is registered once");
+        made
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.add(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.add(IntGauge::new(name, help))
+    }
+
+    fn float_gauge(&self, name: &str, help: &str) -> Gauge {
+        self.add(Gauge::new(name, help))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
+    }
+}

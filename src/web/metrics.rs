@@ -1,0 +1,244 @@
+//! `/metrics`: the series of vendors and checks, written as text straight from the snapshot with prepared labels
+//! (text format 0.0.4, or OpenMetrics 1.0 when asked for), after which the daemon's own follow from its registry.
+
+use std::fmt::Write;
+
+use super::board::{CheckFigures, Figures, Status, VendorFigures};
+use crate::model::{Outcome, Phases, State, Timestamp};
+
+/// What is rendered: `[metrics] level`, and which format the scraper asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub full: bool,
+    pub open_metrics: bool,
+}
+
+/// One family of series, for the page and for its table in the documentation.
+pub struct Family {
+    pub name: &'static str,
+    pub kind: &'static str,
+    pub help: &'static str,
+    /// Only with `[metrics] level = "full"`.
+    pub full: bool,
+    write: fn(&mut Page),
+}
+
+/// Every family that is written here, in the order of the page.
+pub const FAMILIES: &[Family] = &[
+    family("vendord_build_info", "gauge", "Constant 1, labelled by the running version.", |p| {
+        p.series(
+            &format!("version=\"{}\",revision=\"{}\"", env!("CARGO_PKG_VERSION"), option_env!("VENDORD_REVISION").unwrap_or("unknown")),
+            1.0,
+        );
+    }),
+    family("vendord_vendor_info", "gauge", "Registry facts of a vendor; constant 1, join on job, instance, vendor.", |p| {
+        p.vendors(|p, v| p.series(&format!("{},{}", v.labels, v.info), 1.0));
+    }),
+    full("vendord_vendor_status", "gauge", "The worse of the declared status and the measured state; exactly one is 1.", |p| {
+        p.vendors(|p, v| {
+            let now = v.status(p.now);
+            for (status, word) in Status::ALL {
+                p.series(&format!("{},status=\"{word}\"", v.labels), f64::from(u8::from(status == now)));
+            }
+        });
+    }),
+    family(
+        "vendord_vendor_status_level",
+        "gauge",
+        "0 unknown, 1 operational, 2 maintenance, 3 degraded, 4 partial outage, 5 major outage.",
+        |p| {
+            p.vendors(|p, v| p.series(&v.labels, f64::from(v.status(p.now) as u8)));
+        },
+    ),
+    family("vendord_vendor_declared_level", "gauge", "What the vendor's page says, on the same scale; absent without a page.", |p| {
+        p.vendors(|p, v| {
+            if v.has_page {
+                p.series(&v.labels, 0.0);
+            }
+        });
+    }),
+    family("vendord_vendor_measured_level", "gauge", "What our checks say, on the same scale; absent without a check.", |p| {
+        p.vendors(|p, v| {
+            if let Some(measured) = v.measured(p.now) {
+                let level = if measured == State::Down { v.status(p.now) as u8 } else { measured.level() };
+                p.series(&v.labels, f64::from(level));
+            }
+        });
+    }),
+    family("vendord_vendor_observed_seconds_total", "counter", "Seconds whose state is known.", |p| {
+        p.vendors(|p, v| p.series(&v.labels, v.observed_seconds));
+    }),
+    family("vendord_vendor_downtime_seconds_total", "counter", "Seconds down.", |p| {
+        p.vendors(|p, v| p.series(&format!("{},cause=\"measured\"", v.labels), v.downtime_seconds));
+    }),
+    family("vendord_outages_total", "counter", "Outages that began since the daemon started, by blame.", |p| {
+        p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.outages as f64));
+    }),
+    family("vendord_check_success", "gauge", "1 when the last run was up or degraded, else 0.", |p| {
+        p.checks(|p, c| {
+            if let Some(last) = c.state.last {
+                p.series(&c.labels_kind, f64::from(u8::from(matches!(last.outcome, Outcome::Up | Outcome::Degraded))));
+            }
+        });
+    }),
+    family("vendord_check_state_level", "gauge", "The confirmed state: 0 unknown, 1 up, 3 degraded, 5 down.", |p| {
+        p.checks(|p, c| p.series(&c.labels_kind, f64::from(c.state.state_at(p.now).level())));
+    }),
+    family("vendord_check_last_duration_seconds", "gauge", "Duration of the last run.", |p| {
+        p.checks(|p, c| {
+            if let Some(last) = c.state.last {
+                p.series(&c.labels_kind, last.duration.as_secs_f64());
+            }
+        });
+    }),
+    full("vendord_check_phase_duration_seconds", "gauge", "Phases of the last run.", |p| {
+        p.checks(|p, c| {
+            for (name, micros) in Phases::NAMES.iter().zip(c.phases.values()) {
+                if let Some(micros) = micros {
+                    p.series(&format!("{},phase=\"{name}\"", c.labels), f64::from(micros) / 1e6);
+                }
+            }
+        });
+    }),
+    family("vendord_check_runs_total", "counter", "Runs finished.", |p| {
+        p.checks(|p, c| p.counted(c, c.runs));
+    }),
+    family("vendord_check_failures_total", "counter", "Runs that were neither up nor degraded.", |p| {
+        p.checks(|p, c| p.counted(c, c.failures));
+    }),
+    full("vendord_check_failures_by_reason_total", "counter", "Runs that were neither up nor degraded, by reason.", |p| {
+        p.checks(|p, c| {
+            for (reason, count) in &c.by_reason {
+                p.series(&format!("{},reason=\"{reason}\"", c.labels_kind), *count as f64);
+            }
+        });
+    }),
+    family("vendord_check_last_run_timestamp_seconds", "gauge", "When the last run finished.", |p| {
+        p.checks(|p, c| {
+            if let Some(last) = c.state.last {
+                p.series(&c.labels_kind, (last.at + last.duration).as_seconds());
+            }
+        });
+    }),
+    family("vendord_check_interval_seconds", "gauge", "Configured interval.", |p| {
+        p.checks(|p, c| p.series(&c.labels_kind, c.interval.as_secs_f64()));
+    }),
+    family("vendord_check_http_status_code", "gauge", "Last HTTP status, 0 when none.", |p| {
+        p.checks(|p, c| {
+            if c.is_http && c.state.last.is_some() {
+                p.series(&c.labels, f64::from(c.http_status));
+            }
+        });
+    }),
+    family(
+        "vendord_check_tls_not_after_timestamp_seconds",
+        "gauge",
+        "Earliest expiry in the verified chain; of the leaf where verification failed.",
+        |p| {
+            p.checks(|p, c| {
+                if let Some(at) = c.not_after {
+                    p.series(&c.labels_kind, at.as_seconds());
+                }
+            });
+        },
+    ),
+    family("vendord_alerts_firing", "gauge", "Alerts vendord itself holds firing.", |p| {
+        for (severity, count) in ["critical", "warning", "info"].iter().zip(p.figures.alerts_firing) {
+            p.series(&format!("severity=\"{severity}\""), count as f64);
+        }
+    }),
+    family("vendord_deliveries_pending", "gauge", "Deliveries that wait.", |p| {
+        for w in &p.figures.waiting {
+            p.series(&w.labels, w.pending as f64);
+        }
+    }),
+    family(
+        "vendord_deliveries_oldest_pending_timestamp_seconds",
+        "gauge",
+        "Since when the oldest delivery is due; absent when none.",
+        |p| {
+            for w in &p.figures.waiting {
+                if let Some(due) = w.oldest_due {
+                    p.series(&w.labels, due.as_seconds());
+                }
+            }
+        },
+    ),
+];
+
+const fn family(name: &'static str, kind: &'static str, help: &'static str, write: fn(&mut Page)) -> Family {
+    Family { name, kind, help, full: false, write }
+}
+
+const fn full(name: &'static str, kind: &'static str, help: &'static str, write: fn(&mut Page)) -> Family {
+    Family { name, kind, help, full: true, write }
+}
+
+/// The page while it is written.
+struct Page<'a> {
+    out: String,
+    name: &'static str,
+    figures: &'a Figures,
+    now: Timestamp,
+}
+
+impl<'a> Page<'a> {
+    fn series(&mut self, labels: &str, value: f64) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.out, "{}{{{labels}}} {value}", self.name);
+    }
+
+    fn vendors(&mut self, write: impl Fn(&mut Self, &'a VendorFigures)) {
+        let figures = self.figures;
+        figures.vendors.iter().for_each(|v| write(self, v));
+    }
+
+    fn checks(&mut self, write: impl Fn(&mut Self, &'a CheckFigures)) {
+        let figures = self.figures;
+        figures.vendors.iter().flat_map(|v| &v.checks).for_each(|c| write(self, c));
+    }
+
+    /// A counter of a check, from its first run on.
+    fn counted(&mut self, check: &CheckFigures, count: u64) {
+        if check.state.last.is_some() {
+            self.series(&check.labels_kind, count as f64);
+        }
+    }
+}
+
+/// The families of this file as text.
+pub fn render(figures: &Figures, style: Style, now: Timestamp) -> String {
+    let mut page = Page { out: String::with_capacity(64 * 1024), name: "", figures, now };
+    for family in FAMILIES.iter().filter(|f| style.full || !f.full) {
+        let before = page.out.len();
+        // OpenMetrics names a counter's family without `_total`.
+        let family_name = if style.open_metrics && family.kind == "counter" { family.name.trim_end_matches("_total") } else { family.name };
+        let _ = write!(page.out, "# HELP {family_name} {}\n# TYPE {family_name} {}\n", family.help, family.kind);
+        let header_ends = page.out.len();
+        page.name = family.name;
+        (family.write)(&mut page);
+        if page.out.len() == header_ends {
+            page.out.truncate(before);
+        }
+    }
+    page.out
+}
+
+/// Own counters come from a library that writes text format 0.0.4: the same in the words of OpenMetrics.
+pub fn to_open_metrics(text: &str) -> String {
+    let counters: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(&name) => {
+                let _ = writeln!(out, "# {what} {} {rest}", name.trim_end_matches("_total"));
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}

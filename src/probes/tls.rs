@@ -120,6 +120,11 @@ impl Roots {
         Ok(trust)
     }
 
+    #[cfg(test)]
+    pub fn platform_is_read(&self) -> bool {
+        self.platform.lock().unwrap().is_some()
+    }
+
     /// The certificates in the PEM file `path`, instead of the platform's roots.
     pub fn bundle(&self, path: &str) -> Result<Arc<Trust>, Fault> {
         let content = read_bundle(path).map_err(|message| Fault::new("ca", message))?;

@@ -4,5 +4,6 @@
 pub mod channels;
 pub mod clock;
 pub mod config;
+pub mod fetch;
 pub mod model;
 pub mod probes;

@@ -1,12 +1,22 @@
-//! How a person is told. A channel renders a delivery as HTTP requests and reads the answer; it sends nothing itself,
-//! keeps no state and knows nothing of retries, lanes or the store: that is the dispatcher's.
+//! How a person is told. A channel renders a delivery as HTTP requests; [`verdict`] and [`retry`] say what follows from
+//! the answer and when. Nothing here sends, keeps state or knows of lanes and the store: that is the dispatcher's.
 //!
 //! Adding a kind is one new file and one line in [`KINDS`].
+
+pub mod retry;
+mod size;
+mod verdict;
+pub mod webhook;
 
 use crate::model::settings::Built;
 use crate::model::{Delivery, Key, Settings, Timestamp};
 
-pub const KINDS: &[Kind] = &[];
+/// A request as it goes out. Not `Debug`: the URL may be the secret.
+pub use crate::fetch::Outgoing as Request;
+pub use size::{BODY_BYTES_MAX, cut_evidence, facts_bytes_max};
+pub use verdict::{Failure, MENDING_TRIES_MAX, Verdict, failure, verdict};
+
+pub const KINDS: &[Kind] = &[webhook::KIND];
 
 /// A kind of receiver: `kind = "webhook"`.
 pub struct Kind {
@@ -23,11 +33,9 @@ pub trait Channel: Send + Sync {
 
     /// Where it goes, without what is secret in it: `https://hooks.example/…`.
     fn shown(&self) -> String;
-}
 
-/// A request as it goes out. Not `Debug`: the URL may be the secret.
-pub struct Request {
-    pub url: url::Url,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Vec<u8>,
+    /// What works but should not stay so, for `vendord lint`: one sentence each, in lower case, without a full stop.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -40,7 +40,10 @@ pub(super) fn read(
     let receivers = alerting::receivers(desk, &root, kinds);
     let routes = alerting::routes(desk, &root);
     let vendors = vendor_file::read_all(desk, &root, &registry, kinds, workshop);
-    lint::alerting(desk, &root, &receivers, &routes);
+    // While something is wrong, what is merely odd would only distract.
+    if !desk.diagnostics.has_errors() {
+        lint::alerting(desk, &root, &receivers, &routes);
+    }
     Some(Config {
         path: path.to_path_buf(),
         store: store?,
@@ -119,12 +122,11 @@ fn refuse_later(desk: &mut Desk, root: &Written) {
 /// A table of the main file; one that is not there has its defaults.
 fn section(desk: &mut Desk, root: &Written, name: &str) -> Table {
     let empty = DeTable::new();
-    let written = root.section(desk, name, name).unwrap_or(Written {
-        source: root.source.clone(),
+    let mut written = root.section(desk, name, name).unwrap_or(Written {
         table: &empty,
-        span: 0..0,
-        subject: String::new(),
+        ..root.clone()
     });
+    written.subject = format!("[{name}]");
     let keys = keys::SECTIONS
         .iter()
         .find(|(section, _)| *section == name)

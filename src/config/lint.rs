@@ -3,7 +3,7 @@
 use super::Receiver;
 use super::alerting::Read;
 use super::diagnostics::{Level, Place};
-use super::reader::{Desk, Written};
+use super::reader::{Desk, Written, with_key};
 use crate::model::{Fault, Matching, Route};
 
 pub(super) fn alerting(
@@ -21,7 +21,7 @@ pub(super) fn alerting(
     }
     unused(desk, receivers, routes);
     unreachable(desk, routes);
-    if !routes.iter().any(|route| takes_all(route)) {
+    if !routes.iter().any(takes_all) {
         let message = "an alert that no route takes is kept, and nobody is told of it";
         let hint = "add a last route without `match`";
         file(
@@ -33,7 +33,7 @@ pub(super) fn alerting(
     }
     receivers
         .iter()
-        .for_each(|receiver| unsigned(desk, receiver));
+        .for_each(|receiver| of_channel(desk, receiver));
 }
 
 fn file(desk: &mut Desk, root: &Written, level: Level, said: (String, Option<String>)) {
@@ -79,15 +79,20 @@ fn unreachable(desk: &mut Desk, routes: &[Read<Route>]) {
     }
 }
 
-/// The kind can sign and has nothing to sign with.
-fn unsigned(desk: &mut Desk, receiver: &Read<Receiver>) {
-    let signs = receiver
-        .built
-        .as_ref()
-        .is_some_and(|built| built.kind == "webhook");
-    if signs && receiver.table.settings.secret("secret").is_none() {
-        let message = "without `secret` the receiver cannot tell whether a message is ours";
-        let hint = "add `secret = { file = \"path\" }`, the text begins with whsec_";
-        desk.warn(&receiver.table, Fault::new("secret", message).hint(hint));
+/// What its channel says of itself.
+fn of_channel(desk: &mut Desk, receiver: &Read<Receiver>) {
+    let channel = receiver.built.as_ref().map(|built| &built.channel);
+    for warning in channel
+        .map(|channel| channel.warnings())
+        .unwrap_or_default()
+    {
+        let warning = with_key("the receiver", warning);
+        let place = receiver.table.header.clone();
+        desk.say(
+            Level::Warning,
+            place,
+            &receiver.table.subject,
+            (warning, None),
+        );
     }
 }

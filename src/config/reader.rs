@@ -33,7 +33,7 @@ pub(super) struct Desk<'a> {
 pub(super) struct Written<'t> {
     pub source: Arc<Source>,
     pub table: &'t DeTable<'t>,
-    /// Its header.
+    /// Its header; empty if it has none.
     pub span: Range<usize>,
     /// What findings are about: `acme/api`.
     pub subject: String,
@@ -150,22 +150,24 @@ impl<'a> Desk<'a> {
             return;
         }
         let place = table.place_of(&fault);
-        self.say(
-            Level::Error,
-            place,
-            &table.subject,
-            (fault.message, fault.hint),
-        );
+        let message = with_key(fault.key, fault.message);
+        self.say(Level::Error, place, &table.subject, (message, fault.hint));
     }
 
     pub fn warn(&mut self, table: &Table, fault: Fault) {
         let place = table.place_of(&fault);
-        self.say(
-            Level::Warning,
-            place,
-            &table.subject,
-            (fault.message, fault.hint),
-        );
+        let message = with_key(fault.key, fault.message);
+        self.say(Level::Warning, place, &table.subject, (message, fault.hint));
+    }
+}
+
+/// Kinds say "is not a URL" of a key; here it stands alone.
+pub(super) fn with_key(key: &str, message: String) -> String {
+    const VERBS: [&str; 6] = ["is ", "has ", "does ", "must ", "needs ", "cannot "];
+    if VERBS.iter().any(|verb| message.starts_with(verb)) {
+        format!("{key} {message}")
+    } else {
+        message
     }
 }
 
@@ -179,7 +181,7 @@ impl<'t> Written<'t> {
             desk.error(self, key.span(), said);
             return None;
         };
-        Some(self.inner(table, value.span(), String::new()))
+        Some(self.inner(table, value.span(), format!("[{subject}]")))
     }
 
     /// The tables `[[name]]` inside this one.
@@ -223,7 +225,7 @@ impl<'t> Written<'t> {
     pub fn place(&self, span: Range<usize>) -> Place {
         Place {
             source: self.source.clone(),
-            span: Some(span),
+            span: (!span.is_empty()).then_some(span),
         }
     }
 }
@@ -346,12 +348,20 @@ fn keep_place(table: &mut Table, name: &str, from: &Written, value: &Spanned<DeV
         items: items.unwrap_or_default(),
         own,
     };
+    mask_passwords(&from.source, value.span());
     table.places.insert(name.to_string(), placed);
 }
 
 /// `api = ".."`, for a required key.
 fn example(key: &Key) -> Option<String> {
-    Some(format!("add `{} = ..`: {}", key.name, key.help))
+    let help = key.help.trim_end_matches('.');
+    let mut rest = help.chars();
+    let first: String = rest
+        .next()
+        .into_iter()
+        .flat_map(char::to_lowercase)
+        .collect();
+    Some(format!("add `{} = ..`: {first}{}", key.name, rest.as_str()))
 }
 
 fn refuse_unknown(desk: &mut Desk, written: &Written, prefix: &str, description: &Description) {
@@ -494,7 +504,7 @@ impl Reading<'_, '_, '_, '_> {
             let value = match inner.get(key.name) {
                 Some(value) => {
                     keep_place(self.table, &full, &written, value, own);
-                    self.value(key, &full, value)
+                    self.value(key, &full, value).or_else(|| default(key))
                 }
                 None => default(key),
             };
@@ -548,6 +558,20 @@ impl Reading<'_, '_, '_, '_> {
             }
         }
         (map.len() == table.len()).then_some(map)
+    }
+}
+
+/// What stands before the `@` of a URL is nobody's business, wherever the URL stands.
+fn mask_passwords(source: &Source, value: Range<usize>) {
+    let raw = &source.text[value.clone()];
+    for (scheme_end, _) in raw.match_indices("://") {
+        let user = scheme_end + "://".len();
+        let end = raw[user..]
+            .find(['/', '?', '#', '"', '\'', ' '])
+            .map_or(raw.len(), |at| user + at);
+        if let Some(at) = raw[user..end].rfind('@') {
+            source.mask(value.start + user..value.start + user + at);
+        }
     }
 }
 

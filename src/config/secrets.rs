@@ -15,9 +15,12 @@ use crate::model::Secret;
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 const FORMS: &str = "write { file = \"path\" }, { env = \"NAME\" } or { credential = \"name\" }";
 
+/// The value of an environment variable, by name.
+pub type Variable = dyn Fn(&str) -> Option<String>;
+
 /// What the process was started with. An argument, so that tests need not change the environment of the test process.
 pub struct Env {
-    pub variable: Box<dyn Fn(&str) -> Option<String>>,
+    pub variable: Box<Variable>,
     /// Paths are shown relative to it.
     pub current_dir: PathBuf,
 }
@@ -68,7 +71,7 @@ type Refused = (String, Option<String>);
 fn not_a_reference(key: &str, value: &DeValue) -> Refused {
     match value {
         DeValue::String(_) => (
-            format!("{key} stands in the file itself"),
+            format!("`{key}` must not stand in the file itself"),
             Some(format!("keep it elsewhere and {FORMS}")),
         ),
         other => (
@@ -104,7 +107,10 @@ fn reference<'t>(key: &str, table: &'t DeTable<'t>) -> Result<Reference<'t>, Mis
         .into_iter()
         .filter_map(|form| Some((form, table.get(form)?)));
     let (Some((form, value)), None) = (named.next(), named.next()) else {
-        return Err((None, format!("{key} must name one place of the secret")));
+        return Err((
+            None,
+            format!("`{key}` must have exactly one of file, env and credential"),
+        ));
     };
     let Some(name) = value.get_ref().as_str().filter(|name| !name.is_empty()) else {
         return Err((Some(value.span()), format!("{key}.{form} is not a name")));
@@ -128,11 +134,11 @@ fn from_variable(key: &str, name: &str, env: &Env) -> Result<Secret, Refused> {
     match (env.variable)(name) {
         Some(text) if !text.trim_end().is_empty() => Ok(Secret::new(trimmed(text))),
         Some(_) => Err((
-            format!("the environment variable {name}, which {key} names, is empty"),
+            format!("the environment variable {name}, which `{key}` names, is empty"),
             Some(format!("set {name} where vendord is started")),
         )),
         None => Err((
-            format!("the environment variable {name}, which {key} names, is not set"),
+            format!("the environment variable {name}, which `{key}` names, is not set"),
             Some(format!("set {name} where vendord is started")),
         )),
     }
@@ -141,7 +147,7 @@ fn from_variable(key: &str, name: &str, env: &Env) -> Result<Secret, Refused> {
 fn from_credential(key: &str, name: &str, env: &Env) -> Result<Secret, Refused> {
     let Some(folder) = env.get("CREDENTIALS_DIRECTORY") else {
         return Err((
-            format!("{key} names a credential, and $CREDENTIALS_DIRECTORY is not set"),
+            format!("`{key}` names a credential, and $CREDENTIALS_DIRECTORY is not set"),
             Some(format!(
                 "give it with LoadCredential={name}:/path in the systemd unit, or write {{ file = \"path\" }}"
             )),
@@ -174,10 +180,10 @@ fn from_file(key: &str, path: &Path, open: bool, env: &Env) -> Result<Secret, Re
         let owned = meta.map(|meta| format!(" ({})", ownership(&meta)));
         (
             format!(
-                "the secret file {shown}, which {key} names, cannot be used: {why}{}",
+                "the secret file {shown}, which `{key}` names, cannot be used: {why}{}",
                 owned.unwrap_or_default()
             ),
-            None,
+            Some(remedy(&why, &shown)),
         )
     };
     let bytes = read_at_most(path, SECRET_BYTES_MAX).map_err(unreadable)?;
@@ -186,6 +192,16 @@ fn from_file(key: &str, path: &Path, open: bool, env: &Env) -> Result<Secret, Re
         return Err(unreadable("it is empty".into()));
     }
     Ok(Secret::new(trimmed(text)))
+}
+
+fn remedy(why: &str, shown: &str) -> String {
+    if why.contains("no such file") {
+        "correct the path, or write the secret there with mode 0600; relative paths begin beside vendord.toml".into()
+    } else if why.contains("permission") {
+        format!("let the user that runs vendord read it, for example `chown vendord {shown}`")
+    } else {
+        "name a file that holds the secret and nothing else".into()
+    }
 }
 
 /// Without the line end that editors and `echo` add.

@@ -37,12 +37,12 @@ impl Source {
     pub(super) fn read(path: &Path, shown: String) -> Result<Self, Unreadable> {
         refuse_world_writable(path, &shown)?;
         let bytes = read_at_most(path, FILE_BYTES_MAX).map_err(|message| Unreadable {
-            message: format!("{shown} cannot be read: {message}"),
+            message: format!("the file cannot be read: {message}"),
             hint: None,
         })?;
         let text = String::from_utf8(bytes).map_err(|error| Unreadable {
             message: format!(
-                "{shown} is not UTF-8 (at byte {})",
+                "the file is not UTF-8 (at byte {})",
                 error.utf8_error().valid_up_to()
             ),
             hint: Some("save it as UTF-8".into()),
@@ -108,7 +108,10 @@ fn refuse_world_writable(path: &Path, shown: &str) -> Result<(), Unreadable> {
     };
     if meta.is_file() && meta.mode() & OTHERS_WRITE != 0 {
         return Err(Unreadable {
-            message: format!("{shown} can be written by everybody ({})", ownership(&meta)),
+            message: format!(
+                "the file can be written by everybody ({})",
+                ownership(&meta)
+            ),
             hint: Some(format!("run `chmod o-w {shown}`")),
         });
     }

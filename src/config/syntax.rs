@@ -4,6 +4,35 @@ use std::ops::Range;
 
 use super::reader::Said;
 
+/// What the parser says, what it means, what to do.
+const PLAIN: &[(&str, &str, &str)] = &[
+    (
+        "invalid basic string",
+        "the text does not end on its line",
+        "close it with `\"`",
+    ),
+    (
+        "invalid literal string",
+        "the text does not end on its line",
+        "close it with `'`",
+    ),
+    (
+        "key with no value",
+        "a key without a value",
+        "write `key = value`",
+    ),
+    (
+        "unexpected leading zero",
+        "a number cannot begin with 0",
+        "remove the zero, or put it in quotes",
+    ),
+    (
+        "missing escaped value",
+        "`\\` begins an escape, and this is none",
+        "write `\\\\`, or use single quotes, in which `\\` is itself: '\\d+'",
+    ),
+];
+
 pub(super) fn explain(message: &str, text: &str, span: &Range<usize>) -> Said {
     let marked = text.get(span.clone()).unwrap_or_default();
     if message.starts_with("string values must be quoted") {
@@ -11,6 +40,11 @@ pub(super) fn explain(message: &str, text: &str, span: &Range<usize>) -> Said {
     }
     if message == "duplicate key" {
         return duplicate(marked, text, span.start);
+    }
+    let (what, _) = message.split_once(", expected ").unwrap_or((message, ""));
+    let plain = PLAIN.iter().find(|(known, ..)| *known == what);
+    if let Some((_, message, hint)) = plain {
+        return (message.to_string(), Some(hint.to_string()));
     }
     match message.split_once(", expected ") {
         Some((what, "nothing")) => (what.to_string(), None),

@@ -1,6 +1,6 @@
 //! Vendor files, one per vendor: `vendors/*.toml`. The file's name is the vendor's id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) fn read_all(
     workshop: &Workshop,
 ) -> Vec<Vendor> {
     let defaults = defaults(desk, root, kinds);
-    let mut ids = BTreeSet::new();
+    let mut ids = BTreeMap::new();
     let mut vendors = Vec::new();
     for path in files(desk, registry) {
         let Some(source) = desk.open(&path) else {
@@ -102,7 +102,7 @@ fn files(desk: &mut Desk, registry: &Table) -> Vec<PathBuf> {
             folder
         };
         if found.is_empty() && pattern.contains(['*', '?', '[']) {
-            let message = format!("no file in {folder} matches {pattern:?}: there are no vendors");
+            let message = format!("no file in {folder} matches {pattern:?}");
             desk.warn(registry, fault(message));
         } else if found.is_empty() {
             let message = format!("there is no file {pattern} in {folder}");
@@ -138,19 +138,19 @@ fn id_of(
     desk: &mut Desk,
     path: &Path,
     source: &Arc<Source>,
-    ids: &mut BTreeSet<String>,
+    ids: &mut BTreeMap<String, Arc<Source>>,
 ) -> Option<String> {
     let id = path.file_stem()?.to_string_lossy().into_owned();
-    let said: Said = match name_problem(&id) {
-        Some(problem) => (
-            format!("the file's name is the vendor's id, and {id:?} {problem}"),
-            Some("rename the file".into()),
-        ),
-        None if !ids.insert(id.clone()) => (
-            format!("another file describes the vendor {id} already"),
-            Some("rename one of them, or put both together".into()),
-        ),
-        None => return Some(id),
+    let said: Said = if let Some(problem) = name_problem(&id) {
+        let message = format!("the file's name is the vendor's id, and {id:?} {problem}");
+        (message, Some("rename the file".into()))
+    } else if let Some(other) = ids.get(&id) {
+        let message = format!("{} describes the vendor {id} already", other.shown);
+        let hint = "rename one of them, or put both together";
+        (message, Some(hint.into()))
+    } else {
+        ids.insert(id.clone(), source.clone());
+        return Some(id);
     };
     let place = Place {
         source: source.clone(),
@@ -233,16 +233,13 @@ fn status_pages(desk: &mut Desk, file: &Written, defaults: &Defaults) -> Vec<Sta
         };
         written.subject = format!("{}: status page {name:?}", file.subject);
         let page = status_page(desk, &written, defaults, &name, &pages);
-        let said = (
-            "status pages are not read by this version yet".into(),
-            Some("its checks are run; the page is kept for later versions".into()),
-        );
-        desk.say(
-            Level::Warning,
-            written.place(written.span.clone()),
-            &written.subject,
-            said,
-        );
+        if page.is_some() {
+            let message = "status pages are not read by this version yet".into();
+            let hint = "checks are run; the page is kept for a later version";
+            let place = written.place(written.span.clone());
+            let said = (message, Some(hint.into()));
+            desk.say(Level::Warning, place, &written.subject, said);
+        }
         pages.extend(page);
     }
     pages

@@ -2,6 +2,15 @@
 //! our own faults are ours (`Reason::is_ours`). A probe knows nothing of schedules, states, the store or TOML.
 //!
 //! Adding a kind is one new file and one line in [`KINDS`].
+//!
+//! ```text
+//! workshop   what all probes share: resolver, TLS configurations
+//! resolve    a name -> addresses        connect   addresses -> a guarded TCP connection
+//! tls        a connection -> a verified one, and the facts of its certificates
+//! condition  what is expected, compiled; pure
+//! verdict    what was seen -> outcome and reason; pure
+//! http tcp   the kinds
+//! ```
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,7 +18,19 @@ use std::time::Duration;
 use crate::model::settings::Built;
 use crate::model::{Key, Observation, Settings};
 
-pub const KINDS: &[Kind] = &[];
+mod condition;
+mod connect;
+mod failure;
+mod http;
+mod resolve;
+mod tcp;
+mod tls;
+mod verdict;
+mod workshop;
+
+pub use workshop::Workshop;
+
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -20,9 +41,6 @@ pub struct Kind {
     pub keys: &'static [&'static [Key]],
     pub build: fn(&Settings, &Workshop) -> Built<dyn Probe>,
 }
-
-/// What is shared by all probes: resolver and TLS configurations, each built once.
-pub struct Workshop {}
 
 pub type Run<'a> = Pin<Box<dyn Future<Output = Observation> + Send + 'a>>;
 

@@ -1,0 +1,156 @@
+//! Why a run could not be completed, and the small things that every phase of a probe needs: its deadline,
+//! its stopwatch and clean text.
+//!
+//! Text from a vendor reaches people only through [`clean`]: one line, no control characters, short.
+
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::model::{Detail, Observation, Outcome, Phases, Reason};
+
+/// A run ended before its end. What was seen until then is in the [`Trace`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Failure {
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// When a run began and must end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    pub started: Instant,
+    pub timeout: Duration,
+}
+
+impl Deadline {
+    pub fn of(timeout: Duration) -> Self {
+        Deadline {
+            started: clock::instant(),
+            timeout,
+        }
+    }
+
+    /// What `future` yields, or `reason` with `what` did not happen when the time of the whole run is up.
+    pub async fn bound<T>(
+        self,
+        future: impl Future<Output = T>,
+        reason: Reason,
+        what: impl FnOnce() -> String,
+    ) -> Result<T, Failure> {
+        let end = tokio::time::Instant::from_std(self.started + self.timeout);
+        tokio::time::timeout_at(end, future)
+            .await
+            .map_err(|_| Failure::new(reason, format!("{} within {:?}", what(), self.timeout)))
+    }
+}
+
+/// Adds the time that `future` takes to a phase. Several hops add up; a phase that failed has its time too.
+pub(super) async fn timed<T>(phase: &mut Option<u32>, future: impl Future<Output = T>) -> T {
+    let from = clock::instant();
+    let result = future.await;
+    let took = u32::try_from(from.elapsed().as_micros()).unwrap_or(u32::MAX);
+    *phase = Some(phase.unwrap_or(0).saturating_add(took));
+    result
+}
+
+/// What a run saw so far; it outlives the failure of the run.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    pub phases: Phases,
+    pub detail: Detail,
+}
+
+impl Trace {
+    pub fn failed(self, failure: Failure, duration: Duration) -> Observation {
+        let ours = failure.reason.is_ours();
+        let outcome = if ours {
+            Outcome::Unknown
+        } else {
+            Outcome::Down
+        };
+        self.ended(outcome, failure.reason, duration, &failure.message)
+    }
+
+    pub fn ended(
+        mut self,
+        outcome: Outcome,
+        reason: Reason,
+        duration: Duration,
+        message: &str,
+    ) -> Observation {
+        self.detail.message = clean(message, Detail::MESSAGE_CHARS_MAX);
+        Observation {
+            outcome,
+            reason,
+            duration,
+            phases: self.phases,
+            detail: self.detail,
+        }
+    }
+}
+
+/// One line without control or direction characters, at most `chars_max` characters; `…` shows where it was cut.
+pub(super) fn clean(text: &str, chars_max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(chars_max * 4));
+    let mut count = 0;
+    let mut gap = false;
+    for c in text.chars() {
+        if c.is_control() || c.is_whitespace() {
+            gap = !out.is_empty();
+            continue;
+        }
+        if is_invisible(c) {
+            continue;
+        }
+        if count + 1 + usize::from(gap) > chars_max {
+            out.pop();
+            out.push('…');
+            return out;
+        }
+        if std::mem::take(&mut gap) {
+            out.push(' ');
+            count += 1;
+        }
+        out.push(c);
+        count += 1;
+    }
+    out
+}
+
+/// Characters that change how a line is shown without being seen (Unicode UAX 9 and UAX 31): a vendor could reorder an alert with them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vendor_text_becomes_one_clean_line() {
+        for (text, want) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("  two\r\n lines\t", "two lines"),
+            ("\x1b[31mred\x07", "[31mred"),
+            ("a\u{202e}b", "ab"),
+            ("1234567890", "1234567890"),
+            ("1234567890x", "123456789…"),
+            ("123456789 x", "12345678…"),
+            ("äöüäöüäöüäx", "äöüäöüäöü…"),
+        ] {
+            let cleaned = clean(text, 10);
+            assert_eq!(cleaned, want, "{text:?}");
+            assert!(cleaned.chars().count() <= 10);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What is shared by all probes, so that a thousand checks cost one resolver and one TLS configuration.
+//!
+//! Making it cannot fail: what is missing (a resolver, root certificates) is told by the observations that needed it.
+
+use std::sync::Arc;
+
+use super::resolve::Resolver;
+use super::tls::Roots;
+
+/// Built once by whoever loads the configuration, and lent to every `Kind::build`; probes keep what they need of it.
+#[derive(Clone)]
+pub struct Workshop {
+    pub(super) resolver: Arc<Resolver>,
+    pub(super) roots: Arc<Roots>,
+}
+
+impl Workshop {
+    pub fn new() -> Self {
+        Workshop {
+            resolver: Arc::new(Resolver::of_this_system()),
+            roots: Arc::new(Roots::default()),
+        }
+    }
+}
+
+impl Default for Workshop {
+    fn default() -> Self {
+        Workshop::new()
+    }
+}

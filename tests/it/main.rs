@@ -1,5 +1,14 @@
-//! What a user relies on, tested from outside. One binary, so that it is linked once.
+//! Integration tests: what a user relies on, tested from outside; most of it the real daemon against vendors and
+//! receivers on the loopback address.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure real time with real clocks"
+)]
 
 mod accepted_configs;
 mod broken_configs;
 mod example_config;
+mod harness;
+mod harness_itself;
+mod tidy;
+mod webhook;

@@ -1,0 +1,65 @@
+//! What the integration tests share: [`Daemon`] runs the real binary, [`FakeVendor`] and [`Receiver`] are the two ends
+//! that it talks to, [`Shim`] lets its disk fail and its clocks step.
+//!
+//! Everything stays on the loopback address and in temporary directories, and ends with the value that owns it. Nothing
+//! here sleeps in order to wait: [`wait_for`] looks for a fact until a deadline.
+#![allow(dead_code, unused_imports, reason = "each test uses a part")]
+
+mod daemon;
+mod http;
+mod receiver;
+mod reply;
+mod shim;
+mod vendor;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+pub use daemon::{Daemon, Metrics, Printed};
+pub use http::{Page, get, get_with, post};
+pub use receiver::{Receiver, Try};
+pub use reply::{Mode, Reply};
+pub use shim::{Call, Shim};
+pub use vendor::{FakeVendor, Served};
+
+/// How often a fact is looked for: short against what is waited for, long against the cost of a look.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The first `Some` of `look`, or a panic that names `what` once `within` is over.
+#[track_caller]
+pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < within, "{what}: not within {within:?}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// A port below the ephemeral range: while its server is down no outgoing connection can take it, nor connect to itself on it.
+pub fn free_port() -> u16 {
+    let seed = uuid::Uuid::now_v7().as_u128();
+    (0..1000u128)
+        .map(|i| 20_000 + ((seed ^ (seed >> 64)).wrapping_add(i * 7919) % 12_000) as u16)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("one of a thousand ports is free")
+}
+
+/// Says on the terminal that `what` was not tested, past the capture of test output; with `TESTS_MUST_NOT_SKIP` set, it fails.
+pub fn skip(what: &str, why: &str) {
+    let line = format!("SKIPPED {what}: {why}\n");
+    assert!(std::env::var_os("TESTS_MUST_NOT_SKIP").is_none(), "{line}");
+    // Nobody is there to be told when standard error is closed.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -10,22 +10,11 @@ const fn s(seconds: u64) -> Duration {
 
 /// The wait before each try, 75 h 35 min in all (and 5 s): a weekend, and Monday morning to mend what broke. The first counts
 /// from the moment the delivery is due, the others from the end of the try before.
-pub const SCHEDULE: [Duration; 10] = [
-    s(0),
-    s(5),
-    s(5 * 60),
-    s(30 * 60),
-    s(2 * 3600),
-    s(5 * 3600),
-    s(10 * 3600),
-    s(14 * 3600),
-    s(20 * 3600),
-    s(24 * 3600),
-];
+pub const SCHEDULE: [Duration; 10] =
+    [s(0), s(5), s(5 * 60), s(30 * 60), s(2 * 3600), s(5 * 3600), s(10 * 3600), s(14 * 3600), s(20 * 3600), s(24 * 3600)];
 
 /// [`SCHEDULE`] as it is written in a configuration.
-pub const SCHEDULE_TOML: &str =
-    r#"["0s", "5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]"#;
+pub const SCHEDULE_TOML: &str = r#"["0s", "5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"]"#;
 
 /// So that deliveries that failed together do not come back together.
 pub const JITTER: f64 = 0.2;
@@ -36,12 +25,7 @@ const MENDING_WITHIN: Duration = s(3600);
 /// The wait before the next try after `tries_made` of them; `None` after the last: the delivery is dead.
 ///
 /// `jitter` is random in -1..=1; a wait of zero has none. `not_before` is what the receiver asked for.
-pub fn wait(
-    schedule: &[Duration],
-    tries_made: u32,
-    jitter: f64,
-    not_before: Option<Duration>,
-) -> Option<Duration> {
+pub fn wait(schedule: &[Duration], tries_made: u32, jitter: f64, not_before: Option<Duration>) -> Option<Duration> {
     let planned = schedule.get(usize::try_from(tries_made).ok()?)?;
     let spread = planned.mul_f64(1.0 + JITTER * jitter.clamp(-1.0, 1.0));
     Some(spread.max(not_before.unwrap_or_default()))
@@ -70,17 +54,11 @@ mod tests {
 
     #[test]
     fn the_default_is_what_is_written() {
-        let parsed: std::collections::BTreeMap<String, Vec<String>> =
-            toml::from_str(&format!("retry = {SCHEDULE_TOML}")).unwrap();
-        let parsed: Vec<Duration> = parsed["retry"]
-            .iter()
-            .map(|text| text.parse::<jiff::SignedDuration>().unwrap().unsigned_abs())
-            .collect();
+        let parsed: std::collections::BTreeMap<String, Vec<String>> = toml::from_str(&format!("retry = {SCHEDULE_TOML}")).unwrap();
+        let parsed: Vec<Duration> =
+            parsed["retry"].iter().map(|text| text.parse::<jiff::SignedDuration>().unwrap().unsigned_abs()).collect();
         assert_eq!(parsed, SCHEDULE);
-        assert_eq!(
-            SCHEDULE.iter().sum::<Duration>(),
-            s(75 * 3600 + 35 * 60 + 5)
-        );
+        assert_eq!(SCHEDULE.iter().sum::<Duration>(), s(75 * 3600 + 35 * 60 + 5));
     }
 
     #[test]

@@ -79,19 +79,8 @@ mod tests {
         let whole = json!({"id": "a", "evidence": ["one 12345678", "two 12345678", "three 12345678", "four 12345678"]});
         let bytes = whole.to_string().len();
         for (bytes_max, want) in [
-            (
-                bytes,
-                vec![
-                    "one 12345678",
-                    "two 12345678",
-                    "three 12345678",
-                    "four 12345678",
-                ],
-            ),
-            (
-                bytes - 1,
-                vec!["one 12345678", "two 12345678", "(2 more lines were cut)"],
-            ),
+            (bytes, vec!["one 12345678", "two 12345678", "three 12345678", "four 12345678"]),
+            (bytes - 1, vec!["one 12345678", "two 12345678", "(2 more lines were cut)"]),
             (75, vec!["one 12345678", "(3 more lines were cut)"]),
             (60, vec!["(4 more lines were cut)"]),
             (30, vec![]),

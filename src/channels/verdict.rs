@@ -34,13 +34,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub const ALL: [Failure; 5] = [
-        Failure::Timeout,
-        Failure::RateLimited,
-        Failure::ClientError,
-        Failure::ServerError,
-        Failure::Network,
-    ];
+    pub const ALL: [Failure; 5] = [Failure::Timeout, Failure::RateLimited, Failure::ClientError, Failure::ServerError, Failure::Network];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,30 +58,19 @@ pub const MENDING_TRIES_MAX: u32 = 5;
 
 /// `mending_before`: how many earlier tries of this delivery were answered 401, 403, 404 or 407.
 pub fn verdict(answer: &Result<Answer, FetchError>, mending_before: u32) -> Verdict {
-    let Ok(Answer {
-        status,
-        retry_after,
-        ..
-    }) = answer
-    else {
+    let Ok(Answer { status, retry_after, .. }) = answer else {
         return Verdict::Again { not_before: None };
     };
     match status {
         200..=299 => Verdict::Accepted,
-        408 | 425 | 429 => Verdict::Again {
-            not_before: *retry_after,
-        },
+        408 | 425 | 429 => Verdict::Again { not_before: *retry_after },
         401 | 403 | 404 | 407 if mending_before + 1 < MENDING_TRIES_MAX => Verdict::AgainFew,
         401 | 403 | 404 | 407 => dead(format!("answered {status} to {MENDING_TRIES_MAX} tries")),
         410 => Verdict::Suspend,
-        300..=399 => dead(format!(
-            "answered {status}: redirects are never followed, configure the address it leads to"
-        )),
+        300..=399 => dead(format!("answered {status}: redirects are never followed, configure the address it leads to")),
         400..=499 => dead(format!("answered {status}")),
         // What is no final status at all is treated as a server's fault (RFC 9110 15).
-        _ => Verdict::Again {
-            not_before: *retry_after,
-        },
+        _ => Verdict::Again { not_before: *retry_after },
     }
 }
 
@@ -114,11 +97,7 @@ mod tests {
     use super::*;
 
     fn answered(status: u16) -> Result<Answer, FetchError> {
-        Ok(Answer {
-            status,
-            retry_after: Some(Duration::from_secs(7)),
-            body_start: Vec::new(),
-        })
+        Ok(Answer { status, retry_after: Some(Duration::from_secs(7)), body_start: Vec::new() })
     }
 
     /// One word for each verdict.
@@ -171,12 +150,7 @@ mod tests {
     #[test]
     fn no_answer_is_tried_again() {
         use FetchErrorKind::*;
-        for (kind, want) in [
-            (Timeout, "timeout"),
-            (Network, "network"),
-            (Tls, "network"),
-            (AddressRefused, "network"),
-        ] {
+        for (kind, want) in [(Timeout, "timeout"), (Network, "network"), (Tls, "network"), (AddressRefused, "network")] {
             let message = String::new();
             let answer = Err(FetchError { kind, message });
             assert_eq!(verdict(&answer, 9), Verdict::Again { not_before: None });

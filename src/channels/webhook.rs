@@ -18,49 +18,15 @@ use crate::fetch::{self, Reach};
 use crate::model::settings::Built;
 use crate::model::{Delivery, Event, Fault, Key, Secret, Settings, Shape, Timestamp, address};
 
-pub const KIND: Kind = Kind {
-    name: "webhook",
-    help: "JSON by POST, signed as Standard Webhooks asks",
-    keys: KEYS,
-    build,
-};
+pub const KIND: Kind = Kind { name: "webhook", help: "JSON by POST, signed as Standard Webhooks asks", keys: KEYS, build };
 
 const KEYS: &[Key] = &[
-    Key::required(
-        "url",
-        Shape::TextOrSecret,
-        "Where the message goes, by POST.",
-    ),
-    Key::new(
-        "secret",
-        Shape::Secret,
-        "",
-        "Signs every try: `whsec_` and 24 to 64 bytes in base64. Without it nothing is signed.",
-    ),
-    Key::new(
-        "secret_previous",
-        Shape::Secret,
-        "",
-        "The secret before this one: signs too while receivers move to the new one.",
-    ),
-    Key::new(
-        "format",
-        Shape::OneOf(&["vendord"]),
-        "\"vendord\"",
-        "What the body looks like.",
-    ),
-    Key::new(
-        "allow_private",
-        Shape::Flag,
-        "false",
-        "Lets the name in `url` lead to a private address.",
-    ),
-    Key::new(
-        "allow_http",
-        Shape::Flag,
-        "false",
-        "Lets alerts go over the internet unencrypted.",
-    ),
+    Key::required("url", Shape::TextOrSecret, "Where the message goes, by POST."),
+    Key::new("secret", Shape::Secret, "", "Signs every try: `whsec_` and 24 to 64 bytes in base64. Without it nothing is signed."),
+    Key::new("secret_previous", Shape::Secret, "", "The secret before this one: signs too while receivers move to the new one."),
+    Key::new("format", Shape::OneOf(&["vendord"]), "\"vendord\"", "What the body looks like."),
+    Key::new("allow_private", Shape::Flag, "false", "Lets the name in `url` lead to a private address."),
+    Key::new("allow_http", Shape::Flag, "false", "Lets alerts go over the internet unencrypted."),
 ];
 
 /// Bounds of Standard Webhooks for the bytes of a symmetric secret.
@@ -95,24 +61,13 @@ fn keep<T>(result: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
 fn target(settings: &Settings) -> Result<(Url, Reach), Fault> {
     let text = settings.secret("url").map_or("", Secret::expose).trim();
     // The text may be a secret, so no message repeats it.
-    let url = Url::parse(text).map_err(|e| {
-        Fault::new("url", format!("is not a URL: {e}"))
-            .hint("write one like `https://hooks.example/alerts`")
-    })?;
+    let url = Url::parse(text)
+        .map_err(|e| Fault::new("url", format!("is not a URL: {e}")).hint("write one like `https://hooks.example/alerts`"))?;
     match url.scheme() {
         "https" if settings.on("allow_private") => Ok((url, Reach::Private)),
         "https" => Ok((url, Reach::Public)),
-        "http" => plain(
-            &url,
-            settings.on("allow_private"),
-            settings.on("allow_http"),
-        )
-        .map(|reach| (url, reach)),
-        other => Err(Fault::new(
-            "url",
-            format!("`{other}` is not a scheme that a webhook can use"),
-        )
-        .hint("write `https://`")),
+        "http" => plain(&url, settings.on("allow_private"), settings.on("allow_http")).map(|reach| (url, reach)),
+        other => Err(Fault::new("url", format!("`{other}` is not a scheme that a webhook can use")).hint("write `https://`")),
     }
 }
 
@@ -126,15 +81,14 @@ fn plain(url: &Url, allow_private: bool, allow_http: bool) -> Result<Reach, Faul
         (Meant::Name | Meant::Private, true, false) => Ok(Reach::PrivateOnly),
         (Meant::Private, false, false) => Err(unencrypted("`allow_private = true`")),
         (Meant::Public, _, false) => Err(unencrypted("`allow_http = true`")),
-        (Meant::Name, false, false) => Err(unencrypted(
-            "`allow_private = true` if the name leads to a private address, `allow_http = true` if not",
-        )),
+        (Meant::Name, false, false) => {
+            Err(unencrypted("`allow_private = true` if the name leads to a private address, `allow_http = true` if not"))
+        }
     }
 }
 
 fn unencrypted(keys: &str) -> Fault {
-    Fault::new("url", "`http://` would send alerts unencrypted")
-        .hint(format!("write `https://`, or add {keys}"))
+    Fault::new("url", "`http://` would send alerts unencrypted").hint(format!("write `https://`, or add {keys}"))
 }
 
 /// What the host of a URL says about where it leads.
@@ -169,19 +123,10 @@ fn signing_key(name: &'static str, secret: &Secret) -> Result<SecretSlice<u8>, F
         Fault::new(name, message)
             .hint("write `whsec_` and 24 to 64 random bytes in base64, as from `echo whsec_$(openssl rand -base64 32)`")
     };
-    let encoded = secret
-        .expose()
-        .trim()
-        .strip_prefix("whsec_")
-        .ok_or_else(|| fault("does not begin with `whsec_`".to_owned()))?;
-    let key = STANDARD
-        .decode(encoded)
-        .map_err(|_| fault("is not base64 after `whsec_`".to_owned()))?;
+    let encoded = secret.expose().trim().strip_prefix("whsec_").ok_or_else(|| fault("does not begin with `whsec_`".to_owned()))?;
+    let key = STANDARD.decode(encoded).map_err(|_| fault("is not base64 after `whsec_`".to_owned()))?;
     if !SECRET_BYTES.contains(&key.len()) {
-        return Err(fault(format!(
-            "has {} bytes after `whsec_`, not 24 to 64",
-            key.len()
-        )));
+        return Err(fault(format!("has {} bytes after `whsec_`, not 24 to 64", key.len())));
     }
     Ok(key.into())
 }
@@ -203,12 +148,7 @@ impl Channel for Webhook {
             headers.push(("webhook-signature", self.signatures(&id, &seconds, &body)));
         }
         headers.extend([("webhook-id", id), ("webhook-timestamp", seconds)]);
-        Request {
-            url: self.url.clone(),
-            headers,
-            body,
-            reach: self.reach,
-        }
+        Request { url: self.url.clone(), headers, body, reach: self.reach }
     }
 
     fn shown(&self) -> String {
@@ -217,21 +157,13 @@ impl Channel for Webhook {
 
     fn warnings(&self) -> Vec<String> {
         let unsigned = "has no `secret`: its messages are unsigned, so the receiver cannot tell them from forged ones";
-        self.keys
-            .is_empty()
-            .then(|| unsigned.to_owned())
-            .into_iter()
-            .collect()
+        self.keys.is_empty().then(|| unsigned.to_owned()).into_iter().collect()
     }
 }
 
 impl Webhook {
     fn signatures(&self, id: &str, seconds: &str, body: &[u8]) -> String {
-        let signed: Vec<String> = self
-            .keys
-            .iter()
-            .map(|key| signature(key.expose_secret(), id, seconds, body))
-            .collect();
+        let signed: Vec<String> = self.keys.iter().map(|key| signature(key.expose_secret(), id, seconds, body)).collect();
         signed.join(" ")
     }
 }
@@ -255,11 +187,7 @@ pub(super) struct Envelope<'a> {
 }
 
 pub(super) fn envelope(of: &Envelope<'_>) -> Vec<u8> {
-    let group: serde_json::Map<String, Value> = of
-        .group
-        .iter()
-        .map(|(label, value)| (label.clone(), json!(value)))
-        .collect();
+    let group: serde_json::Map<String, Value> = of.group.iter().map(|(label, value)| (label.clone(), json!(value))).collect();
     let body = json!({
         "type": of.event.as_str(),
         "timestamp": of.timestamp,

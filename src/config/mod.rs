@@ -1,13 +1,75 @@
 //! What the files say, checked and typed. Loading validates everything first (syntax, keys, references, expressions,
 //! secrets) and reports every fault with its place; nothing half-valid leaves this module.
+//!
+//! - `keys` describes every key, `reader` reads a table by such a description, `values` and `secrets` read one value;
+//! - `daemon_file`, `alerting`, `vendor_file` and `check` make the types below of what was read;
+//! - `source` and `diagnostics` keep files and findings; `lint` says what loads and is probably not meant.
+//!
+//! Deliberately not here: what a kind of check or receiver makes of its own keys, and when a reload happens.
 
-use std::path::PathBuf;
+mod alerting;
+mod check;
+mod daemon_file;
+mod diagnostics;
+mod fingerprint;
+// One line per key reads like the table it is.
+#[rustfmt::skip]
+mod keys;
+mod lint;
+mod nearest;
+mod reader;
+mod secrets;
+mod source;
+mod syntax;
+mod values;
+mod vendor_file;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channels::Channel;
+use crate::channels::{self, Channel};
 use crate::model::{CheckId, Route, Terms, VendorId};
-use crate::probes::Probe;
+use crate::probes::{self, Probe, Workshop};
+
+pub use diagnostics::{Diagnostics, Finding, Level, Place};
+pub use keys::{Described, tables};
+pub use secrets::Env;
+pub use source::Source;
+
+/// What loading a configuration came to.
+pub struct Loaded {
+    /// `None` if there is any error.
+    pub config: Option<Config>,
+    pub diagnostics: Diagnostics,
+}
+
+/// Which kinds of checks and receivers there are.
+#[derive(Clone, Copy)]
+pub struct Kinds<'k> {
+    pub probes: &'k [probes::Kind],
+    pub channels: &'k [channels::Kind],
+}
+
+impl Kinds<'static> {
+    pub fn of_this_version() -> Self {
+        Kinds { probes: probes::KINDS, channels: channels::KINDS }
+    }
+}
+
+/// Reads the main file and every file it names.
+pub fn load(path: &Path, workshop: &Workshop) -> Loaded {
+    load_with(path, workshop, Kinds::of_this_version(), &Env::of_this_process())
+}
+
+/// As [`load`], in surroundings that tests choose.
+pub fn load_with(path: &Path, workshop: &Workshop, kinds: Kinds<'static>, env: &Env) -> Loaded {
+    let mut desk = reader::Desk::new(path, env);
+    let config = daemon_file::read(&mut desk, path, kinds, workshop);
+    let diagnostics = desk.diagnostics.sorted();
+    Loaded { config: config.filter(|_| !diagnostics.has_errors()), diagnostics }
+}
 
 /// Everything, as the daemon runs on it.
 pub struct Config {
@@ -40,6 +102,8 @@ pub struct Agent {
 pub struct Web {
     pub listen: Vec<std::net::SocketAddr>,
     pub external_url: Option<url::Url>,
+    /// Names accepted in Host, beside loopback, the listen address and `external_url`.
+    pub hosts: Vec<String>,
     pub route_prefix: String,
     pub allow_remote: bool,
     pub lifecycle: bool,
@@ -55,6 +119,7 @@ pub struct Vendor {
     pub name: String,
     pub tier: u8,
     pub category: String,
+    pub website: String,
     pub merge_gap: Duration,
     pub checks: Vec<Check>,
     pub status_pages: Vec<StatusPage>,
@@ -70,6 +135,7 @@ pub struct Check {
     pub flap_changes: u32,
     /// `tls.expiring` fires below this.
     pub expires_within: Option<Duration>,
+    pub labels: BTreeMap<String, String>,
     pub probe: Arc<dyn Probe>,
     /// Equal for equal settings: an unchanged check keeps its probe, timers and permits at a reload.
     pub fingerprint: u64,
@@ -79,6 +145,17 @@ pub struct StatusPage {
     pub name: String,
     pub url: String,
     pub format: String,
+    pub components: Vec<String>,
+    pub groups: Vec<String>,
+    pub regions: Vec<String>,
+    /// As written; without, the daemon chooses.
+    pub interval: Option<Duration>,
+    pub timeout: Duration,
+    pub stale_after: Duration,
+    pub watch_components: bool,
+    pub allow_private: bool,
+    pub enabled: bool,
+    pub labels: BTreeMap<String, String>,
 }
 
 pub struct Receiver {

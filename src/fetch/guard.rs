@@ -41,19 +41,10 @@ impl Reach {
 
     /// The addresses that may be used, or why there is none.
     pub(super) fn permitted(self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Refused> {
-        let refused = found
-            .iter()
-            .find_map(|ip| self.refusal(*ip).map(|range| (*ip, range)));
-        let permitted: Vec<IpAddr> = found
-            .into_iter()
-            .filter(|ip| self.refusal(*ip).is_none())
-            .collect();
+        let refused = found.iter().find_map(|ip| self.refusal(*ip).map(|range| (*ip, range)));
+        let permitted: Vec<IpAddr> = found.into_iter().filter(|ip| self.refusal(*ip).is_none()).collect();
         match refused {
-            Some((address, range)) if permitted.is_empty() => Err(Refused {
-                address,
-                range,
-                reach: self,
-            }),
+            Some((address, range)) if permitted.is_empty() => Err(Refused { address, range, reach: self }),
             _ => Ok(permitted),
         }
     }
@@ -71,14 +62,10 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Refused { address, range, .. } = self;
         match self.reach {
-            Reach::PrivateOnly => write!(
-                f,
-                "the name leads to {address}, a {range} address, which plain http must not reach without `allow_http = true`"
-            ),
-            _ => write!(
-                f,
-                "the name leads to {address}, a {range} address, which is refused without `allow_private = true`"
-            ),
+            Reach::PrivateOnly => {
+                write!(f, "the name leads to {address}, a {range} address, which plain http must not reach without `allow_http = true`")
+            }
+            _ => write!(f, "the name leads to {address}, a {range} address, which is refused without `allow_private = true`"),
         }
     }
 }
@@ -105,9 +92,7 @@ impl Resolve for Guard {
 
 /// `localhost` never leaves the machine, not even as a question (RFC 6761 6.3).
 fn local(name: &str) -> Option<Vec<IpAddr>> {
-    name.trim_end_matches('.')
-        .eq_ignore_ascii_case("localhost")
-        .then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+    name.trim_end_matches('.').eq_ignore_ascii_case("localhost").then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
 }
 
 async fn look_up(name: &str) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
@@ -119,10 +104,7 @@ async fn look_up(name: &str) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + 
 fn resolver() -> Result<TokioResolver, NetError> {
     match TokioResolver::builder_tokio() {
         Ok(builder) => builder.build(),
-        Err(_) => {
-            TokioResolver::builder_with_config(without_file(), TokioRuntimeProvider::default())
-                .build()
-        }
+        Err(_) => TokioResolver::builder_with_config(without_file(), TokioRuntimeProvider::default()).build(),
     }
 }
 
@@ -150,11 +132,7 @@ mod tests {
             (Public, &["::ffff:10.0.0.1"], Err("private")),
             (Public, &["10.0.0.1", "8.8.8.8"], Ok(&["8.8.8.8"])),
             (Public, &[], Ok(&[])),
-            (
-                Private,
-                &["10.0.0.1", "8.8.8.8"],
-                Ok(&["10.0.0.1", "8.8.8.8"]),
-            ),
+            (Private, &["10.0.0.1", "8.8.8.8"], Ok(&["10.0.0.1", "8.8.8.8"])),
             (PrivateOnly, &["10.0.0.1", "8.8.8.8"], Ok(&["10.0.0.1"])),
             (PrivateOnly, &["8.8.8.8"], Err("public")),
         ] {
@@ -165,12 +143,7 @@ mod tests {
 
     #[test]
     fn only_localhost_itself_is_local() {
-        for (name, is_local) in [
-            ("localhost", true),
-            ("LOCALHOST.", true),
-            ("localhost.example", false),
-            ("mylocalhost", false),
-        ] {
+        for (name, is_local) in [("localhost", true), ("LOCALHOST.", true), ("localhost.example", false), ("mylocalhost", false)] {
             assert_eq!(local(name).is_some(), is_local, "{name}");
         }
     }

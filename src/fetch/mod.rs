@@ -75,11 +75,7 @@ struct Limits {
     body_bytes_max: usize,
 }
 
-const LIMITS: Limits = Limits {
-    exchange_within: Duration::from_secs(15),
-    body_within: Duration::from_secs(5),
-    body_bytes_max: 64 * 1024,
-};
+const LIMITS: Limits = Limits { exchange_within: Duration::from_secs(15), body_within: Duration::from_secs(5), body_bytes_max: 64 * 1024 };
 
 /// Cheap to clone; all clones share one TLS configuration.
 #[derive(Clone)]
@@ -94,14 +90,8 @@ impl Fetch {
     pub fn new(user_agent: &str) -> Fetch {
         install_provider();
         let tls = client_config();
-        let agent: String = user_agent
-            .chars()
-            .filter(|c| matches!(c, ' '..='~'))
-            .collect();
-        Fetch {
-            clients: Reach::ALL.map(|reach| client(&agent, reach, tls.clone())),
-            limits: LIMITS,
-        }
+        let agent: String = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
+        Fetch { clients: Reach::ALL.map(|reach| client(&agent, reach, tls.clone())), limits: LIMITS }
     }
 
     /// POSTs and waits for the answer. Whatever status it has is an answer; only its absence is an error.
@@ -109,30 +99,20 @@ impl Fetch {
         let began = clock::instant();
         let shown = shown(&request.url);
         let client = &self.clients[request.reach as usize];
-        let prepared = client
-            .post(request.url)
-            .headers(headers(&request.headers).map_err(|name| unsendable(&shown, name))?)
-            .body(request.body);
-        let response =
-            match tokio::time::timeout(self.limits.exchange_within, prepared.send()).await {
-                Ok(sent) => sent.map_err(|error| explain(&shown, error))?,
-                Err(_) => return Err(late(&shown, self.limits.exchange_within)),
-            };
+        let prepared =
+            client.post(request.url).headers(headers(&request.headers).map_err(|name| unsendable(&shown, name))?).body(request.body);
+        let response = match tokio::time::timeout(self.limits.exchange_within, prepared.send()).await {
+            Ok(sent) => sent.map_err(|error| explain(&shown, error))?,
+            Err(_) => return Err(late(&shown, self.limits.exchange_within)),
+        };
         let left = self.limits.exchange_within.saturating_sub(began.elapsed());
         Ok(self.read(response, left.min(self.limits.body_within)).await)
     }
 
     async fn read(&self, mut response: reqwest::Response, within: Duration) -> Answer {
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            retry_after: asked_to_wait(response.headers()),
-            body_start: Vec::new(),
-        };
-        let body = read_start(
-            &mut response,
-            &mut answer.body_start,
-            self.limits.body_bytes_max,
-        );
+        let mut answer =
+            Answer { status: response.status().as_u16(), retry_after: asked_to_wait(response.headers()), body_start: Vec::new() };
+        let body = read_start(&mut response, &mut answer.body_start, self.limits.body_bytes_max);
         // The status has been given: a body that fails or dawdles changes nothing.
         let _ = tokio::time::timeout(within, body).await;
         answer
@@ -192,26 +172,18 @@ pub fn shown(url: &Url) -> String {
 fn unsendable(shown: &str, header: &str) -> FetchError {
     FetchError {
         kind: FetchErrorKind::Network,
-        message: format!(
-            "cannot send to {shown}: the value of header `{header}` has characters that no header may have"
-        ),
+        message: format!("cannot send to {shown}: the value of header `{header}` has characters that no header may have"),
     }
 }
 
 fn late(shown: &str, within: Duration) -> FetchError {
-    FetchError {
-        kind: FetchErrorKind::Timeout,
-        message: format!("no answer from {shown} within {} s", within.as_secs_f64()),
-    }
+    FetchError { kind: FetchErrorKind::Timeout, message: format!("no answer from {shown} within {} s", within.as_secs_f64()) }
 }
 
 fn explain(shown: &str, error: reqwest::Error) -> FetchError {
     let error = error.without_url();
     let (kind, cause) = deepest(&error);
-    FetchError {
-        kind,
-        message: format!("cannot reach {shown}: {cause}"),
-    }
+    FetchError { kind, message: format!("cannot reach {shown}: {cause}") }
 }
 
 /// The last cause of the chain says most; a cause of ours or of TLS on the way decides what kind it is.
@@ -230,9 +202,7 @@ fn deepest(error: &(dyn Error + 'static)) -> (FetchErrorKind, String) {
             kind = FetchErrorKind::Timeout;
         }
         // An io::Error answers `source` with the source of what it wraps, and skips what it wraps.
-        let wrapped = io
-            .and_then(|io| io.get_ref())
-            .map(|e| e as &(dyn Error + 'static));
+        let wrapped = io.and_then(|io| io.get_ref()).map(|e| e as &(dyn Error + 'static));
         match wrapped.or_else(|| at.source()) {
             Some(next) => at = next,
             None => return (kind, at.to_string()),

@@ -8,11 +8,7 @@ use crate::model::Timestamp;
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// The three forms of HTTP-date that a recipient must accept (RFC 9110 5.6.7).
-const DATES: [&str; 3] = [
-    "%a, %d %b %Y %H:%M:%S GMT",
-    "%A, %d-%b-%y %H:%M:%S GMT",
-    "%a %b %e %H:%M:%S %Y",
-];
+const DATES: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
 
 /// Seconds or a date, as a wait from `now`: at most [`RETRY_AFTER_MAX`], zero for what is past, `None` for what is neither.
 pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
@@ -31,15 +27,11 @@ fn seconds(text: &str) -> Option<Duration> {
         return None;
     }
     let seconds: f64 = text.parse().ok()?;
-    Some(Duration::from_secs_f64(
-        seconds.clamp(0.0, RETRY_AFTER_MAX.as_secs_f64()),
-    ))
+    Some(Duration::from_secs_f64(seconds.clamp(0.0, RETRY_AFTER_MAX.as_secs_f64())))
 }
 
 fn date(text: &str) -> Option<Timestamp> {
-    let parsed = DATES
-        .iter()
-        .find_map(|form| jiff::fmt::strtime::parse(form, text).ok())?;
+    let parsed = DATES.iter().find_map(|form| jiff::fmt::strtime::parse(form, text).ok())?;
     // By the calendar, since jiff's instants end a day before the year 9999 does, which means "never" to some.
     let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
     let since = parsed.to_datetime().ok()?.duration_since(epoch);

@@ -22,15 +22,8 @@ async fn server(answer: &'static str) -> u16 {
 }
 
 fn fetch() -> Fetch {
-    let limits = Limits {
-        exchange_within: Duration::from_millis(700),
-        body_within: Duration::from_millis(100),
-        body_bytes_max: 10,
-    };
-    Fetch {
-        limits,
-        ..Fetch::new("vendord/test\n(+contact)")
-    }
+    let limits = Limits { exchange_within: Duration::from_millis(700), body_within: Duration::from_millis(100), body_bytes_max: 10 };
+    Fetch { limits, ..Fetch::new("vendord/test\n(+contact)") }
 }
 
 fn post(url: &str) -> Outgoing {
@@ -50,9 +43,7 @@ async fn sent(scheme: &str, answer: &'static str) -> Result<Answer, FetchError> 
 
 #[tokio::test]
 async fn an_answer_is_read_as_far_as_it_matters() {
-    let ok = sent("http", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        .await
-        .unwrap();
+    let ok = sent("http", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
     assert_eq!((ok.status, ok.body_start.as_slice()), (200, &b"ok"[..]));
 
     let long = "HTTP/1.1 500 X\r\nContent-Length: 99999\r\n\r\n0123456789abcdef";
@@ -70,10 +61,7 @@ async fn an_answer_is_read_as_far_as_it_matters() {
 async fn a_slow_body_does_not_take_the_status_back() {
     let slow = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok";
     let answer = sent("http", slow).await.unwrap();
-    assert_eq!(
-        (answer.status, answer.body_start.as_slice()),
-        (200, &b"ok"[..])
-    );
+    assert_eq!((answer.status, answer.body_start.as_slice()), (200, &b"ok"[..]));
 }
 
 #[tokio::test]
@@ -84,32 +72,13 @@ async fn redirects_are_answers() {
 
 #[tokio::test]
 async fn no_answer_is_told_without_secrets() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let refused = fetch()
-        .send(post(&format!("http://127.0.0.1:{closed}/canary")))
-        .await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let refused = fetch().send(post(&format!("http://127.0.0.1:{closed}/canary"))).await;
     let cases = [
         (refused, FetchErrorKind::Network, "refused"),
-        (
-            sent("http", "").await,
-            FetchErrorKind::Timeout,
-            "within 0.7 s",
-        ),
-        (
-            sent("http", "nonsense\r\n\r\n").await,
-            FetchErrorKind::Network,
-            "",
-        ),
-        (
-            sent("https", "HTTP/1.1 400 X\r\n\r\n").await,
-            FetchErrorKind::Tls,
-            "",
-        ),
+        (sent("http", "").await, FetchErrorKind::Timeout, "within 0.7 s"),
+        (sent("http", "nonsense\r\n\r\n").await, FetchErrorKind::Network, ""),
+        (sent("https", "HTTP/1.1 400 X\r\n\r\n").await, FetchErrorKind::Tls, ""),
     ];
     for (result, kind, part) in cases {
         let error = result.unwrap_err();
@@ -123,9 +92,7 @@ async fn no_answer_is_told_without_secrets() {
 #[tokio::test]
 async fn localhost_was_meant() {
     let port = server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-    let answer = fetch()
-        .send(post(&format!("http://localhost:{port}/")))
-        .await;
+    let answer = fetch().send(post(&format!("http://localhost:{port}/"))).await;
     assert_eq!(answer.unwrap().status, 200);
 }
 
@@ -134,12 +101,7 @@ struct Rebound;
 
 impl reqwest::dns::Resolve for Rebound {
     fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        Box::pin(async {
-            Err(Reach::Public
-                .permitted(vec!["169.254.169.254".parse()?])
-                .unwrap_err()
-                .into())
-        })
+        Box::pin(async { Err(Reach::Public.permitted(vec!["169.254.169.254".parse()?]).unwrap_err().into()) })
     }
 }
 
@@ -147,10 +109,7 @@ impl reqwest::dns::Resolve for Rebound {
 #[expect(clippy::disallowed_methods, reason = "a client with another resolver")]
 async fn a_refused_address_is_recognised_through_the_layers_of_the_client() {
     install_provider();
-    let client = reqwest::Client::builder()
-        .dns_resolver(Rebound)
-        .build()
-        .unwrap();
+    let client = reqwest::Client::builder().dns_resolver(Rebound).build().unwrap();
     let url = Url::parse("http://hooks.example/canary").unwrap();
     let error = explain(&shown(&url), client.post(url).send().await.unwrap_err());
     assert_eq!(error.kind, FetchErrorKind::AddressRefused);
@@ -164,27 +123,16 @@ async fn a_refused_address_is_recognised_through_the_layers_of_the_client() {
 #[tokio::test]
 async fn a_header_that_cannot_be_sent_is_named() {
     let mut request = post("http://127.0.0.1:1/");
-    request
-        .headers
-        .push(("x-note", "a\r\nb: canary".to_owned()));
+    request.headers.push(("x-note", "a\r\nb: canary".to_owned()));
     let error = fetch().send(request).await.unwrap_err();
-    assert!(
-        error.message.contains("`x-note`") && !error.message.contains("canary"),
-        "{error}"
-    );
+    assert!(error.message.contains("`x-note`") && !error.message.contains("canary"), "{error}");
 }
 
 #[test]
 fn only_the_host_is_shown() {
     for (url, want) in [
-        (
-            "https://hooks.example/services/T0/B0/XX",
-            "https://hooks.example/…",
-        ),
-        (
-            "https://user:word@hooks.example:8443/?key=1",
-            "https://hooks.example:8443/…",
-        ),
+        ("https://hooks.example/services/T0/B0/XX", "https://hooks.example/…"),
+        ("https://user:word@hooks.example:8443/?key=1", "https://hooks.example:8443/…"),
         ("https://hooks.example", "https://hooks.example/"),
         ("http://[::1]:9/x", "http://[::1]:9/…"),
     ] {

@@ -50,10 +50,7 @@ impl ServerCertVerifier for NoRoots {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Err(Error::General(
-            "this machine has no root certificates; install the package ca-certificates or set SSL_CERT_FILE"
-                .to_owned(),
-        ))
+        Err(Error::General("this machine has no root certificates; install the package ca-certificates or set SSL_CERT_FILE".to_owned()))
     }
 
     fn verify_tls12_signature(

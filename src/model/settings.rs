@@ -16,10 +16,18 @@ use super::{KofN, Secret};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
     Text,
+    /// A file; relative to the folder of the main configuration file. Handed over as [`Value::Text`], joined with it.
+    Path,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// `"30s"`, `"5m"`, `"2h"`: a text with units.
+    /// One or more of these words; a lone word is a list of one. Handed over as [`Value::TextList`].
+    WordList(&'static [&'static str]),
+    /// `"30s"`, `"5m"`, `"2h"`: a text with units, longer than zero.
     Duration,
+    /// As [`Shape::Duration`], and `"0s"` is allowed.
+    Wait,
+    /// `["0s", "5m"]`; a lone text is a list of one. Handed over as [`Value::DurationList`].
+    WaitList,
     /// `"10MiB"` or a plain number of bytes.
     Size,
     /// A whole number within these bounds.
@@ -38,27 +46,38 @@ pub enum Shape {
     TextOrSecret,
     /// `{ name = "value" }`, where each value may also be a secret reference.
     SecretMap,
+    /// A table with keys of its own. Faults name them with a dot: `match.tier`.
+    Table(&'static [Key]),
 }
 
 /// One key of a table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Key {
     pub name: &'static str,
     pub shape: Shape,
     /// As TOML, for example `"\"30s\""` or `"false"`; empty: no default (see `required`).
     pub default: &'static str,
     pub required: bool,
+    /// Described, but not done by this version: only its default may be written.
+    pub later: bool,
     /// One line that explains it.
     pub help: &'static str,
 }
 
 impl Key {
     pub const fn new(name: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Self {
-        Key { name, shape, default, required: false, help }
+        Key { name, shape, default, required: false, later: false, help }
+    }
+
+    /// A key that this version knows and does not act on yet. Anything but its default is refused, never silently ignored.
+    pub const fn later(name: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Self {
+        let mut key = Key::new(name, shape, default, help);
+        key.later = true;
+        key
     }
 
     pub const fn required(name: &'static str, shape: Shape, help: &'static str) -> Self {
-        Key { name, shape, default: "", required: true, help }
+        Key { name, shape, default: "", required: true, later: false, help }
     }
 }
 
@@ -67,6 +86,7 @@ impl Key {
 pub enum Value {
     Text(String),
     Duration(Duration),
+    DurationList(Vec<Duration>),
     Size(u64),
     Count(u64),
     Runs(KofN),
@@ -76,6 +96,7 @@ pub enum Value {
     TextMap(BTreeMap<String, String>),
     Secret(Secret),
     SecretMap(BTreeMap<String, Secret>),
+    Table(Settings),
 }
 
 /// The values of one table by key, defaults filled in. A key without default that was not written is absent.
@@ -99,6 +120,7 @@ macro_rules! getters {
 getters! {
     text: Text -> str;
     duration: Duration -> Duration;
+    durations: DurationList -> [Duration];
     size: Size -> u64;
     count: Count -> u64;
     runs: Runs -> KofN;
@@ -108,6 +130,7 @@ getters! {
     text_map: TextMap -> BTreeMap<String, String>;
     secret: Secret -> Secret;
     secret_map: SecretMap -> BTreeMap<String, Secret>;
+    table: Table -> Settings;
 }
 
 impl Settings {

@@ -17,10 +17,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Failure {
-            reason,
-            message: message.into(),
-        }
+        Failure { reason, message: message.into() }
     }
 }
 
@@ -33,23 +30,13 @@ pub(super) struct Deadline {
 
 impl Deadline {
     pub fn of(timeout: Duration) -> Self {
-        Deadline {
-            started: clock::instant(),
-            timeout,
-        }
+        Deadline { started: clock::instant(), timeout }
     }
 
     /// What `future` yields, or `reason` with `what` did not happen when the time of the whole run is up.
-    pub async fn bound<T>(
-        self,
-        future: impl Future<Output = T>,
-        reason: Reason,
-        what: impl FnOnce() -> String,
-    ) -> Result<T, Failure> {
+    pub async fn bound<T>(self, future: impl Future<Output = T>, reason: Reason, what: impl FnOnce() -> String) -> Result<T, Failure> {
         let end = tokio::time::Instant::from_std(self.started + self.timeout);
-        tokio::time::timeout_at(end, future)
-            .await
-            .map_err(|_| Failure::new(reason, format!("{} within {:?}", what(), self.timeout)))
+        tokio::time::timeout_at(end, future).await.map_err(|_| Failure::new(reason, format!("{} within {:?}", what(), self.timeout)))
     }
 }
 
@@ -72,29 +59,13 @@ pub(super) struct Trace {
 impl Trace {
     pub fn failed(self, failure: Failure, duration: Duration) -> Observation {
         let ours = failure.reason.is_ours();
-        let outcome = if ours {
-            Outcome::Unknown
-        } else {
-            Outcome::Down
-        };
+        let outcome = if ours { Outcome::Unknown } else { Outcome::Down };
         self.ended(outcome, failure.reason, duration, &failure.message)
     }
 
-    pub fn ended(
-        mut self,
-        outcome: Outcome,
-        reason: Reason,
-        duration: Duration,
-        message: &str,
-    ) -> Observation {
+    pub fn ended(mut self, outcome: Outcome, reason: Reason, duration: Duration, message: &str) -> Observation {
         self.detail.message = clean(message, Detail::MESSAGE_CHARS_MAX);
-        Observation {
-            outcome,
-            reason,
-            duration,
-            phases: self.phases,
-            detail: self.detail,
-        }
+        Observation { outcome, reason, duration, phases: self.phases, detail: self.detail }
     }
 }
 

@@ -92,13 +92,7 @@ struct System {
 
 impl Resolver {
     pub fn of_this_system() -> Self {
-        Resolver {
-            current: Mutex::new(Current {
-                looked_at: clock::instant(),
-                stamp: stamp(),
-                system: Arc::new(System::read()),
-            }),
-        }
+        Resolver { current: Mutex::new(Current { looked_at: clock::instant(), stamp: stamp(), system: Arc::new(System::read()) }) }
     }
 
     /// All addresses of `name` of that family; never an empty list.
@@ -147,25 +141,17 @@ fn stamp() -> Stamp {
 
 impl System {
     fn read() -> Self {
-        System {
-            hosts: Hosts::from_system().unwrap_or_default(),
-            servers: name_servers().map_err(|error| error.to_string()),
-        }
+        System { hosts: Hosts::from_system().unwrap_or_default(), servers: name_servers().map_err(|error| error.to_string()) }
     }
 
     async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
-        let parsed = Name::from_str(name)
-            .map_err(|_| Failure::new(Reason::DnsNxdomain, format!("{name} is not a DNS name")))?;
+        let parsed = Name::from_str(name).map_err(|_| Failure::new(Reason::DnsNxdomain, format!("{name} is not a DNS name")))?;
         let known = self.hosts_file(&parsed);
         if !known.is_empty() {
             return Ok(known);
         }
-        let servers = self.servers.as_ref().map_err(|error| {
-            Failure::new(
-                Reason::DnsLocal,
-                format!("no name server is configured here: {error}"),
-            )
-        })?;
+        let servers =
+            self.servers.as_ref().map_err(|error| Failure::new(Reason::DnsLocal, format!("no name server is configured here: {error}")))?;
         let found = servers.addresses(&parsed, family).await;
         found.map_err(|error| failure(name, family, &error))
     }
@@ -173,10 +159,7 @@ impl System {
     fn hosts_file(&self, name: &Name) -> Vec<IpAddr> {
         [RecordType::A, RecordType::AAAA]
             .into_iter()
-            .filter_map(|kind| {
-                self.hosts
-                    .lookup_static_host(&Query::query(name.clone(), kind))
-            })
+            .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
             .flat_map(|found| addresses_in(&found))
             .collect()
     }
@@ -196,9 +179,7 @@ fn name_servers() -> Result<Servers, NetError> {
     Ok(Servers {
         search: config.search().to_vec(),
         ndots: options.ndots,
-        resolver: TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(options)
-            .build()?,
+        resolver: TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options).build()?,
     })
 }
 
@@ -250,18 +231,10 @@ impl Servers {
 }
 
 fn addresses_in(found: &hickory_resolver::lookup::Lookup) -> Vec<IpAddr> {
-    found
-        .answers()
-        .iter()
-        .filter_map(|record| record.data.ip_addr())
-        .collect()
+    found.answers().iter().filter_map(|record| record.data.ip_addr()).collect()
 }
 
-async fn ask(
-    servers: &TokioResolver,
-    name: &Name,
-    kind: RecordType,
-) -> Result<Vec<IpAddr>, NetError> {
+async fn ask(servers: &TokioResolver, name: &Name, kind: RecordType) -> Result<Vec<IpAddr>, NetError> {
     let found = servers.lookup(name.clone(), kind).await?;
     Ok(addresses_in(&found))
 }
@@ -301,9 +274,7 @@ fn is_negative(error: &NetError) -> bool {
 fn failure(name: &str, family: Family, error: &NetError) -> Failure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => {
-                Failure::new(Reason::DnsNxdomain, format!("{name} does not exist"))
-            }
+            ResponseCode::NXDomain => Failure::new(Reason::DnsNxdomain, format!("{name} does not exist")),
             ResponseCode::NoError => {
                 let message = format!("{name} has no {}", family.shown());
                 Failure::new(Reason::DnsNxdomain, message)
@@ -311,26 +282,16 @@ fn failure(name: &str, family: Family, error: &NetError) -> Failure {
             code => servfail(name, code),
         },
         NetError::Dns(DnsError::ResponseCode(code)) => servfail(name, *code),
-        NetError::Dns(_) | NetError::Truncated => Failure::new(
-            Reason::DnsServfail,
-            format!("the answer for {name} is not usable: {error}"),
-        ),
-        NetError::Timeout => Failure::new(
-            Reason::DnsTimeout,
-            format!("the resolver did not answer for {name}"),
-        ),
-        other => Failure::new(
-            Reason::DnsLocal,
-            format!("the resolver of this machine cannot be asked for {name}: {other}"),
-        ),
+        NetError::Dns(_) | NetError::Truncated => {
+            Failure::new(Reason::DnsServfail, format!("the answer for {name} is not usable: {error}"))
+        }
+        NetError::Timeout => Failure::new(Reason::DnsTimeout, format!("the resolver did not answer for {name}")),
+        other => Failure::new(Reason::DnsLocal, format!("the resolver of this machine cannot be asked for {name}: {other}")),
     }
 }
 
 fn servfail(name: &str, code: ResponseCode) -> Failure {
-    Failure::new(
-        Reason::DnsServfail,
-        format!("the resolver answered {code} for {name}"),
-    )
+    Failure::new(Reason::DnsServfail, format!("the resolver answered {code} for {name}"))
 }
 
 #[cfg(test)]
@@ -357,10 +318,7 @@ mod tests {
             current: Mutex::new(Current {
                 looked_at: clock::instant(),
                 stamp: stamp(),
-                system: Arc::new(System {
-                    hosts: Hosts::default(),
-                    servers: Err("none".into()),
-                }),
+                system: Arc::new(System { hosts: Hosts::default(), servers: Err("none".into()) }),
             }),
         };
         let v4 = resolver.addresses("db.localhost", Family::V4).await;
@@ -373,24 +331,16 @@ mod tests {
     fn answers_of_a_resolver_become_reasons() {
         let none = |code| {
             let query = Query::query(Name::root(), RecordType::A);
-            NetError::Dns(DnsError::NoRecordsFound(
-                hickory_resolver::net::NoRecords::new(query, code),
-            ))
+            NetError::Dns(DnsError::NoRecordsFound(hickory_resolver::net::NoRecords::new(query, code)))
         };
         for (error, want) in [
             (none(ResponseCode::NXDomain), Reason::DnsNxdomain),
             (none(ResponseCode::NoError), Reason::DnsNxdomain),
             (none(ResponseCode::ServFail), Reason::DnsServfail),
-            (
-                NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)),
-                Reason::DnsServfail,
-            ),
+            (NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)), Reason::DnsServfail),
             (NetError::Timeout, Reason::DnsTimeout),
             (NetError::NoConnections, Reason::DnsLocal),
-            (
-                NetError::Io(Arc::new(std::io::ErrorKind::NetworkUnreachable.into())),
-                Reason::DnsLocal,
-            ),
+            (NetError::Io(Arc::new(std::io::ErrorKind::NetworkUnreachable.into())), Reason::DnsLocal),
         ] {
             assert_eq!(failure("a.example", Family::Any, &error).reason, want);
         }

@@ -14,36 +14,14 @@ use super::{Kind, Probe, Run, Workshop};
 use crate::model::settings::Built;
 use crate::model::{Fault, Key, Observation, Settings, Shape};
 
-pub(super) const KIND: Kind = Kind {
-    name: "tcp",
-    help: "whether a TCP connection can be opened",
-    keys: &[KEYS, condition::KEYS],
-    build,
-};
+pub(super) const KIND: Kind = Kind { name: "tcp", help: "whether a TCP connection can be opened", keys: &[KEYS, condition::KEYS], build };
 
-const SCOPE: Scope = Scope {
-    kind: "tcp",
-    subjects: &["latency", "ip"],
-};
+const SCOPE: Scope = Scope { kind: "tcp", subjects: &["latency", "ip"] };
 
 const KEYS: &[Key] = &[
-    Key::required(
-        "address",
-        Shape::Text,
-        "where to connect to: `db.vendor.example:5432`, `192.0.2.1:25` or `[2001:db8::1]:25`",
-    ),
-    Key::new(
-        "ip",
-        Shape::OneOf(Family::WORDS),
-        "\"any\"",
-        "the address family to use",
-    ),
-    Key::new(
-        "allow_private",
-        Shape::Flag,
-        "false",
-        "connect to private and other special addresses where a name leads there",
-    ),
+    Key::required("address", Shape::Text, "where to connect to: `db.vendor.example:5432`, `192.0.2.1:25` or `[2001:db8::1]:25`"),
+    Key::new("ip", Shape::OneOf(Family::WORDS), "\"any\"", "the address family to use"),
+    Key::new("allow_private", Shape::Flag, "false", "connect to private and other special addresses where a name leads there"),
 ];
 
 struct TcpProbe {
@@ -74,29 +52,19 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
 }
 
 fn target(text: &str) -> Result<Target, Fault> {
-    let fault = |message: String| {
-        Fault::new("address", message)
-            .hint("write host and port: \"db.vendor.example:5432\" or \"[2001:db8::1]:25\"")
-    };
+    let fault =
+        |message: String| Fault::new("address", message).hint("write host and port: \"db.vendor.example:5432\" or \"[2001:db8::1]:25\"");
     if text.contains("://") {
         return Err(fault(format!("{text:?} is a URL, not an address")));
     }
-    let (host, port) = text
-        .rsplit_once(':')
-        .ok_or_else(|| fault(format!("{text:?} has no port")))?;
-    let bad_port =
-        || fault(format!("{port:?} is not a port")).at(text.len() - port.len()..text.len());
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| fault(format!("{text:?} has no port")))?;
+    let bad_port = || fault(format!("{port:?} is not a port")).at(text.len() - port.len()..text.len());
     let number: u16 = port.parse().map_err(|_| bad_port())?;
     if number == 0 {
         return Err(bad_port());
     }
-    let host = Host::parse(host)
-        .map_err(|error| fault(format!("{host:?} is not a host: {error}")).at(0..host.len()))?;
-    Ok(Target {
-        host,
-        port: number,
-        configured: true,
-    })
+    let host = Host::parse(host).map_err(|error| fault(format!("{host:?} is not a host: {error}")).at(0..host.len()))?;
+    Ok(Target { host, port: number, configured: true })
 }
 
 impl Probe for TcpProbe {
@@ -108,14 +76,7 @@ impl Probe for TcpProbe {
         Box::pin(async move {
             let deadline = Deadline::of(timeout);
             let mut trace = Trace::default();
-            let connected = connect(
-                &self.target,
-                self.guard,
-                &self.resolver,
-                deadline,
-                &mut trace,
-            )
-            .await;
+            let connected = connect(&self.target, self.guard, &self.resolver, deadline, &mut trace).await;
             let duration = deadline.started.elapsed();
             match connected {
                 Ok(_stream) => self.judge(trace, duration),
@@ -127,11 +88,7 @@ impl Probe for TcpProbe {
 
 impl TcpProbe {
     fn judge(&self, mut trace: Trace, duration: Duration) -> Observation {
-        let seen = Seen {
-            latency: duration,
-            ip: trace.detail.address.map(|address| address.ip()),
-            ..Seen::default()
-        };
+        let seen = Seen { latency: duration, ip: trace.detail.address.map(|address| address.ip()), ..Seen::default() };
         let verdict = judge(&self.wanted, &seen, Manners::default());
         trace.detail.expectations = verdict.expectations;
         trace.ended(verdict.outcome, verdict.reason, duration, &verdict.message)
@@ -148,15 +105,8 @@ mod tests {
 
     async fn observe(address: &str, expect: &[&str]) -> Observation {
         let expect = expect.iter().map(|text| text.to_string()).collect();
-        let settings = Settings(
-            [
-                ("address", Value::Text(address.into())),
-                ("expect", Value::TextList(expect)),
-            ]
-            .into(),
-        );
-        let probe =
-            build(&settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let settings = Settings([("address", Value::Text(address.into())), ("expect", Value::TextList(expect))].into());
+        let probe = build(&settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert_eq!(probe.host(), address);
         probe.run(Duration::from_secs(5)).await
     }
@@ -177,10 +127,7 @@ mod tests {
         assert!(seen.phases.resolve.is_some());
 
         let seen = observe(&address.to_string(), &["latency > 5s"]).await;
-        assert_eq!(
-            (seen.outcome, seen.reason),
-            (Outcome::Down, Reason::Expectation)
-        );
+        assert_eq!((seen.outcome, seen.reason), (Outcome::Down, Reason::Expectation));
     }
 
     #[tokio::test]
@@ -189,40 +136,17 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let seen = observe(&address.to_string(), &[]).await;
-        assert_eq!(
-            (seen.outcome, seen.reason),
-            (Outcome::Down, Reason::ConnectRefused)
-        );
-        assert_eq!(
-            seen.detail.message,
-            format!("connection refused by {address}")
-        );
+        assert_eq!((seen.outcome, seen.reason), (Outcome::Down, Reason::ConnectRefused));
+        assert_eq!(seen.detail.message, format!("connection refused by {address}"));
     }
 
     #[test]
     fn addresses() {
-        for (text, host, port) in [
-            ("db.example:5432", "db.example", 5432),
-            ("1.2.3.4:25", "1.2.3.4", 25),
-            ("[::1]:25", "[::1]", 25),
-        ] {
+        for (text, host, port) in [("db.example:5432", "db.example", 5432), ("1.2.3.4:25", "1.2.3.4", 25), ("[::1]:25", "[::1]", 25)] {
             let target = target(text).unwrap();
-            assert_eq!(
-                (target.host.to_string().as_str(), target.port),
-                (host, port)
-            );
+            assert_eq!((target.host.to_string().as_str(), target.port), (host, port));
         }
-        for text in [
-            "",
-            "db.example",
-            "db.example:",
-            ":25",
-            "a:0",
-            "a:65536",
-            "http://a:80",
-            "::1:25",
-            "a b:1",
-        ] {
+        for text in ["", "db.example", "db.example:", ":25", "a:0", "a:65536", "http://a:80", "::1:25", "a b:1"] {
             assert!(target(text).is_err(), "{text}");
         }
     }

@@ -16,8 +16,8 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError,
-    InvalidMessage, OtherError, PeerIncompatible, ProtocolVersion, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, InvalidMessage, OtherError,
+    PeerIncompatible, ProtocolVersion, RootCertStore, SignatureScheme,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -67,10 +67,7 @@ pub(super) struct Trust {
 
 impl Trust {
     fn new(verifier: Arc<dyn ServerCertVerifier>) -> Self {
-        Trust {
-            verifier: Arc::new(Describing(verifier)),
-            configs: Default::default(),
-        }
+        Trust { verifier: Arc::new(Describing(verifier)), configs: Default::default() }
     }
 
     pub fn config(&self, offer: Offer) -> Arc<ClientConfig> {
@@ -133,8 +130,7 @@ impl Roots {
             return Ok(trust);
         }
         let verifier = bundle_verifier(&content).map_err(|why| {
-            Fault::new("ca", format!("{path} cannot be used: {why}"))
-                .hint("name a PEM file with the certificates of your authority")
+            Fault::new("ca", format!("{path} cannot be used: {why}")).hint("name a PEM file with the certificates of your authority")
         })?;
         let trust = Arc::new(Trust::new(verifier));
         bundles.retain(|_, kept| kept.strong_count() > 0);
@@ -193,13 +189,11 @@ impl ServerCertVerifier for Describing {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        self.0
-            .verify_server_cert(leaf, intermediates, name, ocsp, now)
-            .map_err(|error| {
-                let leaf = leaf_facts(leaf);
-                let refused = OtherError(Arc::new(Refused { error, leaf }));
-                TlsError::InvalidCertificate(CertificateError::Other(refused))
-            })
+        self.0.verify_server_cert(leaf, intermediates, name, ocsp, now).map_err(|error| {
+            let leaf = leaf_facts(leaf);
+            let refused = OtherError(Arc::new(Refused { error, leaf }));
+            TlsError::InvalidCertificate(CertificateError::Other(refused))
+        })
     }
 
     fn verify_tls12_signature(
@@ -236,11 +230,7 @@ pub(super) async fn handshake(
     let shown = name.to_str().into_owned();
     let shaking = TlsConnector::from(config).connect(name, stream);
     let what = || format!("the TLS handshake with {shown} timed out, not complete");
-    let done = timed(
-        &mut trace.phases.tls,
-        deadline.bound(shaking, Reason::TlsHandshake, what),
-    )
-    .await?;
+    let done = timed(&mut trace.phases.tls, deadline.bound(shaking, Reason::TlsHandshake, what)).await?;
     let stream = done.map_err(|error| {
         let (failure, leaf) = handshake_failure(&shown, &error);
         trace.detail.certificate = leaf;
@@ -248,9 +238,7 @@ pub(super) async fn handshake(
     })?;
     let connection = stream.get_ref().1;
     trace.detail.tls_version = connection.protocol_version().and_then(version_word);
-    trace.detail.certificate = connection
-        .peer_certificates()
-        .and_then(|chain| chain_facts(chain, clock::now()));
+    trace.detail.certificate = connection.peer_certificates().and_then(|chain| chain_facts(chain, clock::now()));
     Ok(stream)
 }
 
@@ -293,18 +281,11 @@ pub(super) fn tls_failure(name: &str, error: &TlsError) -> (Failure, Option<Cert
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled,
-        ) => Failure::new(
-            Reason::TlsVersion,
-            format!("{name} speaks neither TLS 1.2 nor 1.3"),
-        ),
-        TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => Failure::new(
-            Reason::TlsHandshake,
-            format!("{name} does not answer with TLS"),
-        ),
-        other => Failure::new(
-            Reason::TlsHandshake,
-            format!("TLS handshake with {name} failed: {other}"),
-        ),
+        ) => Failure::new(Reason::TlsVersion, format!("{name} speaks neither TLS 1.2 nor 1.3")),
+        TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            Failure::new(Reason::TlsHandshake, format!("{name} does not answer with TLS"))
+        }
+        other => Failure::new(Reason::TlsHandshake, format!("TLS handshake with {name} failed: {other}")),
     };
     (failure, None)
 }
@@ -313,23 +294,12 @@ fn certificate_failure(name: &str, error: &CertificateError) -> Failure {
     use CertificateError as E;
     let (reason, why) = match error {
         E::Expired => (Reason::TlsExpired, "is expired".into()),
-        E::ExpiredContext { not_after, .. } => (
-            Reason::TlsExpired,
-            format!("expired on {}", day(*not_after)),
-        ),
+        E::ExpiredContext { not_after, .. } => (Reason::TlsExpired, format!("expired on {}", day(*not_after))),
         E::NotValidYet => (Reason::TlsExpired, "is not yet valid".into()),
-        E::NotValidYetContext { not_before, .. } => (
-            Reason::TlsExpired,
-            format!("is not valid before {}", day(*not_before)),
-        ),
+        E::NotValidYetContext { not_before, .. } => (Reason::TlsExpired, format!("is not valid before {}", day(*not_before))),
         E::NotValidForName => (Reason::TlsName, "is for another name".into()),
-        E::NotValidForNameContext { presented, .. } => {
-            (Reason::TlsName, format!("is for {}", presented.join(", ")))
-        }
-        E::UnknownIssuer => (
-            Reason::TlsUntrusted,
-            "leads to no authority that we trust".into(),
-        ),
+        E::NotValidForNameContext { presented, .. } => (Reason::TlsName, format!("is for {}", presented.join(", "))),
+        E::UnknownIssuer => (Reason::TlsUntrusted, "leads to no authority that we trust".into()),
         other => (Reason::TlsUntrusted, format!("cannot be trusted: {other}")),
     };
     Failure::new(reason, format!("the certificate of {name} {why}"))
@@ -349,11 +319,7 @@ fn leaf_facts(leaf: &CertificateDer<'_>) -> Option<CertificateFacts> {
 /// The facts of a chain that was verified at `now`: those of the leaf, with the expiry of whichever link ends first.
 /// A link that is expired already cannot have been part of what was verified: old cross-signed roots are still sent.
 fn chain_facts(chain: &[CertificateDer<'_>], now: Timestamp) -> Option<CertificateFacts> {
-    let links: Vec<_> = chain
-        .iter()
-        .take(CHAIN_MAX)
-        .map_while(|link| X509Certificate::from_der(link).ok().map(|(_, link)| link))
-        .collect();
+    let links: Vec<_> = chain.iter().take(CHAIN_MAX).map_while(|link| X509Certificate::from_der(link).ok().map(|(_, link)| link)).collect();
     let leaf = links.first()?;
     let mut earliest = not_after(leaf);
     let mut below = leaf;
@@ -390,36 +356,15 @@ mod tests {
     fn errors_of_rustls_become_reasons() {
         let certificate = |error| TlsError::InvalidCertificate(error);
         for (error, want) in [
-            (
-                certificate(CertificateError::UnknownIssuer),
-                Reason::TlsUntrusted,
-            ),
-            (
-                certificate(CertificateError::BadSignature),
-                Reason::TlsUntrusted,
-            ),
+            (certificate(CertificateError::UnknownIssuer), Reason::TlsUntrusted),
+            (certificate(CertificateError::BadSignature), Reason::TlsUntrusted),
             (certificate(CertificateError::Revoked), Reason::TlsUntrusted),
             (certificate(CertificateError::Expired), Reason::TlsExpired),
-            (
-                certificate(CertificateError::NotValidYet),
-                Reason::TlsExpired,
-            ),
-            (
-                certificate(CertificateError::NotValidForName),
-                Reason::TlsName,
-            ),
-            (
-                TlsError::AlertReceived(AlertDescription::ProtocolVersion),
-                Reason::TlsVersion,
-            ),
-            (
-                TlsError::AlertReceived(AlertDescription::HandshakeFailure),
-                Reason::TlsHandshake,
-            ),
-            (
-                TlsError::InvalidMessage(InvalidMessage::InvalidContentType),
-                Reason::TlsHandshake,
-            ),
+            (certificate(CertificateError::NotValidYet), Reason::TlsExpired),
+            (certificate(CertificateError::NotValidForName), Reason::TlsName),
+            (TlsError::AlertReceived(AlertDescription::ProtocolVersion), Reason::TlsVersion),
+            (TlsError::AlertReceived(AlertDescription::HandshakeFailure), Reason::TlsHandshake),
+            (TlsError::InvalidMessage(InvalidMessage::InvalidContentType), Reason::TlsHandshake),
             (TlsError::DecryptError, Reason::TlsHandshake),
         ] {
             assert_eq!(tls_failure("a", &error).0.reason, want, "{error}");
@@ -443,11 +388,7 @@ mod tests {
     fn a_bundle_without_certificates_is_a_fault() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let roots = Roots::default();
-        for content in [
-            "",
-            "hello",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
+        for content in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             fs::write(&file, content).unwrap();
             let fault = roots.bundle(file.path().to_str().unwrap()).err().unwrap();
             assert_eq!(fault.key, "ca");

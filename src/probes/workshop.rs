@@ -16,10 +16,7 @@ pub struct Workshop {
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop {
-            resolver: Arc::new(Resolver::of_this_system()),
-            roots: Arc::new(Roots::default()),
-        }
+        Workshop { resolver: Arc::new(Resolver::of_this_system()), roots: Arc::new(Roots::default()) }
     }
 }
 

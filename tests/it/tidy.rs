@@ -47,31 +47,17 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs")
-            || self.path.contains("/tests/")
-            || self.path.starts_with("tests/")
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/") || self.path.starts_with("tests/")
     }
 }
 
 /// Everything that git tracks or would; in an unpacked archive without git, every file outside `target`.
 fn tracked() -> Vec<Source> {
-    let listed = Command::new("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "-z",
-        ])
-        .current_dir(ROOT)
-        .output();
+    let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).current_dir(ROOT).output();
     let paths: Vec<String> = match listed {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            text.split('\0')
-                .filter(|p| !p.is_empty())
-                .map(str::to_owned)
-                .collect()
+            text.split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect()
         }
         _ => walk(Path::new(ROOT)),
     };
@@ -113,10 +99,7 @@ fn check(rule: &str, files: impl Fn(&Source) -> bool, offences: impl Fn(&Source)
 }
 
 fn sample(path: &str, text: &str) -> Source {
-    Source {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    Source { path: path.to_owned(), text: text.to_owned() }
 }
 
 // --- layering -------------------------------------------------------------------------------------------------------
@@ -124,19 +107,7 @@ fn sample(path: &str, text: &str) -> Source {
 /// The map of ARCHITECTURE.md from top to bottom: a module uses what stands above it and, where `true`, beside it.
 const MAP: &[(&[&str], bool)] = &[
     (&["model"], true),
-    (
-        &[
-            "health",
-            "blame",
-            "uptime",
-            "schedule",
-            "incidents",
-            "compliance",
-            "routing",
-            "review",
-        ],
-        true,
-    ),
+    (&["health", "blame", "uptime", "schedule", "incidents", "compliance", "routing", "review"], true),
     (&["feeds"], true),
     (&["clock", "telemetry", "fetch"], true),
     (&["probes", "channels", "store", "config"], false),
@@ -150,18 +121,13 @@ const MAP: &[(&[&str], bool)] = &[
 const BESIDE: &[(&str, &str)] = &[("config", "probes"), ("config", "channels")];
 
 fn level(module: &str) -> Option<usize> {
-    MAP.iter()
-        .position(|(modules, _)| modules.contains(&module))
+    MAP.iter().position(|(modules, _)| modules.contains(&module))
 }
 
 /// `src/fetch/guard.rs` belongs to `fetch`.
 fn module_of(path: &str) -> &str {
     let inside = path.trim_start_matches("src/");
-    inside
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(".rs")
+    inside.split('/').next().unwrap_or_default().trim_end_matches(".rs")
 }
 
 fn layering(file: &Source) -> Vec<String> {
@@ -192,17 +158,12 @@ fn uses(file: &Source) -> Vec<(usize, String)> {
             for (at, _) in text.match_indices(start) {
                 let rest = &text[at + start.len()..];
                 let group: String = match rest.strip_prefix('{') {
-                    Some(inside) => std::iter::once(inside)
-                        .chain(program[nth + 1..].iter().map(|(_, later)| *later))
-                        .collect::<Vec<_>>()
-                        .join(" "),
+                    Some(inside) => {
+                        std::iter::once(inside).chain(program[nth + 1..].iter().map(|(_, later)| *later)).collect::<Vec<_>>().join(" ")
+                    }
                     None => format!("{rest}}}"),
                 };
-                let modules = heads(&group).into_iter().take(if rest.starts_with('{') {
-                    usize::MAX
-                } else {
-                    1
-                });
+                let modules = heads(&group).into_iter().take(if rest.starts_with('{') { usize::MAX } else { 1 });
                 found.extend(modules.map(|module| (*line, module)));
             }
         }
@@ -213,11 +174,7 @@ fn uses(file: &Source) -> Vec<(usize, String)> {
 /// How a file can name the root of the crate by climbing; inside its own modules `super` is another thing.
 fn root(path: &str) -> &'static str {
     let is_top = path.matches('/').count() == 1 || path.ends_with("/mod.rs");
-    if is_top {
-        "\nuse super::"
-    } else {
-        "super::super::"
-    }
+    if is_top { "\nuse super::" } else { "super::super::" }
 }
 
 /// The first names of `a::{b, c}, d}`: `a` and `d`. Types and macros are no modules.
@@ -235,17 +192,11 @@ fn heads(group: &str) -> Vec<String> {
         }
     }
     let head = |name: &String| {
-        let end = name
-            .trim()
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let end = name.trim().find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let name = name.trim();
         name[..end.unwrap_or(name.len())].to_owned()
     };
-    names
-        .iter()
-        .map(head)
-        .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
-        .collect()
+    names.iter().map(head).filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase())).collect()
 }
 
 #[test]
@@ -258,54 +209,18 @@ fn the_layering_rule_can_fail() {
     for (path, text, offences) in [
         ("src/model/a.rs", "use crate::health::State;", 1),
         ("src/model/a.rs", "use crate::model::State;", 0),
-        (
-            "src/health/a.rs",
-            "use crate::{blame, model::{State, Terms}};",
-            0,
-        ),
-        (
-            "src/health/a.rs",
-            "use crate::{\n    model::State,\n    web::Page,\n    store,\n};",
-            2,
-        ),
-        (
-            "src/fetch/mod.rs",
-            "use crate::clock;\nlet a = crate::channels::KINDS;",
-            1,
-        ),
+        ("src/health/a.rs", "use crate::{blame, model::{State, Terms}};", 0),
+        ("src/health/a.rs", "use crate::{\n    model::State,\n    web::Page,\n    store,\n};", 2),
+        ("src/fetch/mod.rs", "use crate::clock;\nlet a = crate::channels::KINDS;", 1),
         ("src/store/a.rs", "use crate::config::Store;", 1),
-        (
-            "src/config/a.rs",
-            "use crate::probes::Probe;\nuse crate::channels::KINDS;",
-            0,
-        ),
+        ("src/config/a.rs", "use crate::probes::Probe;\nuse crate::channels::KINDS;", 0),
         ("src/config/a.rs", "use crate::store::Store;", 1),
-        (
-            "src/cli/a.rs",
-            "use crate::daemon::run;\nuse crate::Thing;",
-            0,
-        ),
+        ("src/cli/a.rs", "use crate::daemon::run;\nuse crate::Thing;", 0),
         ("src/main.rs", "fn main() { vendord::cli::run() }", 0),
-        (
-            "src/model/a.rs",
-            "// crate::web::Page\n#[cfg(test)]\nmod tests {\n    use crate::web::A;\n}",
-            0,
-        ),
-        (
-            "src/model/a.rs",
-            "#[cfg(test)]\nmod tests;\nuse crate::web::A;",
-            1,
-        ),
-        (
-            "src/model/mod.rs",
-            "use super::web::Page;\npub mod inner {\n    use super::Timestamp;\n}",
-            1,
-        ),
-        (
-            "src/model/a.rs",
-            "use super::Timestamp;\nuse super::super::web::Page;",
-            1,
-        ),
+        ("src/model/a.rs", "// crate::web::Page\n#[cfg(test)]\nmod tests {\n    use crate::web::A;\n}", 0),
+        ("src/model/a.rs", "#[cfg(test)]\nmod tests;\nuse crate::web::A;", 1),
+        ("src/model/mod.rs", "use super::web::Page;\npub mod inner {\n    use super::Timestamp;\n}", 1),
+        ("src/model/a.rs", "use super::Timestamp;\nuse super::super::web::Page;", 1),
         ("src/elsewhere.rs", "", 1),
         ("src/cli/a.rs", "use crate::elsewhere::A;", 1),
     ] {
@@ -316,28 +231,14 @@ fn the_layering_rule_can_fail() {
 
 // --- the core cannot wait -------------------------------------------------------------------------------------------
 
-const IMPURE: &[&str] = &[
-    "tokio",
-    "reqwest",
-    "rusqlite",
-    "SystemTime",
-    "Instant::now",
-    "std::fs",
-    "std::env",
-];
+const IMPURE: &[&str] = &["tokio", "reqwest", "rusqlite", "SystemTime", "Instant::now", "std::fs", "std::env"];
 
 fn is_pure(file: &Source) -> bool {
     rust("src/")(file) && level(module_of(&file.path)).is_some_and(|l| l <= 1)
 }
 
 fn impurity(file: &Source) -> Vec<String> {
-    let names = |line: &str| {
-        IMPURE
-            .iter()
-            .filter(|word| has_word(line, word))
-            .copied()
-            .collect::<Vec<_>>()
-    };
+    let names = |line: &str| IMPURE.iter().filter(|word| has_word(line, word)).copied().collect::<Vec<_>>();
     file.program()
         .into_iter()
         .flat_map(|(at, line)| names(line).into_iter().map(move |word| (at, word)))
@@ -356,11 +257,7 @@ fn has_word(line: &str, word: &str) -> bool {
 
 #[test]
 fn the_core_is_pure() {
-    check(
-        "the core has no async, no clock, no files, no globals",
-        is_pure,
-        impurity,
-    );
+    check("the core has no async, no clock, no files, no globals", is_pure, impurity);
 }
 
 #[test]
@@ -371,11 +268,7 @@ fn the_purity_rule_can_fail() {
         ("fn f(at: Instant) {} // tokio\n/// reqwest", 1),
         ("let my_tokio = tokio_like;", 0),
     ] {
-        assert_eq!(
-            impurity(&sample("src/health.rs", text)).len(),
-            offences,
-            "{text}"
-        );
+        assert_eq!(impurity(&sample("src/health.rs", text)).len(), offences, "{text}");
     }
     assert!(is_pure(&sample("src/blame/x.rs", "")) && !is_pure(&sample("src/store/x.rs", "")));
 }
@@ -398,11 +291,7 @@ fn opening(file: &Source) -> Vec<String> {
 
 #[test]
 fn files_are_short() {
-    check(
-        "file length",
-        |f| rust("src/")(f) || rust("tests/")(f),
-        length,
-    );
+    check("file length", |f| rust("src/")(f) || rust("tests/")(f), length);
 }
 
 #[test]
@@ -412,14 +301,8 @@ fn modules_open_with_what_they_are_for() {
 
 #[test]
 fn the_rules_on_files_can_fail() {
-    assert_eq!(
-        length(&sample("src/a.rs", &"\n".repeat(LINES_MAX + 1))).len(),
-        1
-    );
-    assert_eq!(
-        length(&sample("src/a.rs", &"\n".repeat(LINES_MAX))).len(),
-        0
-    );
+    assert_eq!(length(&sample("src/a.rs", &"\n".repeat(LINES_MAX + 1))).len(), 1);
+    assert_eq!(length(&sample("src/a.rs", &"\n".repeat(LINES_MAX))).len(), 0);
     assert_eq!(opening(&sample("src/a.rs", "use a;")).len(), 1);
     assert_eq!(opening(&sample("src/a.rs", "//! What.")).len(), 0);
 }
@@ -427,19 +310,12 @@ fn the_rules_on_files_can_fail() {
 // --- nothing left undone --------------------------------------------------------------------------------------------
 
 /// Built from pieces, so that this file does not offend.
-const UNDONE: &[&str] = &[
-    concat!("to", "do!"),
-    concat!("unimple", "mented!"),
-    concat!("FIX", "ME"),
-    concat!("#[ig", "nore"),
-];
+const UNDONE: &[&str] = &[concat!("to", "do!"), concat!("unimple", "mented!"), concat!("FIX", "ME"), concat!("#[ig", "nore")];
 
 fn undone(file: &Source) -> Vec<String> {
     let found = |line: &str| UNDONE.iter().find(|word| line.contains(**word));
     let lines = file.text.lines().enumerate();
-    lines
-        .filter_map(|(at, line)| Some(file.at(at, found(line)?)))
-        .collect()
+    lines.filter_map(|(at, line)| Some(file.at(at, found(line)?))).collect()
 }
 
 fn unwraps(file: &Source) -> Vec<String> {
@@ -449,12 +325,7 @@ fn unwraps(file: &Source) -> Vec<String> {
     let program = file.program().into_iter();
     program
         .filter(|(_, line)| line.contains(".unwrap()"))
-        .map(|(at, _)| {
-            file.at(
-                at,
-                "`.unwrap()` outside tests: return the error, or `expect` why it cannot happen",
-            )
-        })
+        .map(|(at, _)| file.at(at, "`.unwrap()` outside tests: return the error, or `expect` why it cannot happen"))
         .collect()
 }
 
@@ -471,13 +342,9 @@ fn unwrap_is_for_tests() {
 #[test]
 fn the_rules_on_what_is_undone_can_fail() {
     for word in UNDONE {
-        assert_eq!(
-            undone(&sample("src/a.rs", &format!("fine\n    {word}"))).len(),
-            1
-        );
+        assert_eq!(undone(&sample("src/a.rs", &format!("fine\n    {word}"))).len(), 1);
     }
-    let bad =
-        "a.unwrap();\n#[cfg(test)]\nmod tests {\n    a.unwrap();\n}\nb.unwrap();\n// c.unwrap()";
+    let bad = "a.unwrap();\n#[cfg(test)]\nmod tests {\n    a.unwrap();\n}\nb.unwrap();\n// c.unwrap()";
     assert_eq!(unwraps(&sample("src/a.rs", bad)).len(), 2);
     assert_eq!(unwraps(&sample("src/a/tests.rs", bad)).len(), 0);
 }
@@ -485,12 +352,7 @@ fn the_rules_on_what_is_undone_can_fail() {
 // --- the repository stands alone ------------------------------------------------------------------------------------
 
 /// Where people and machines keep their own things.
-const PLACES: &[&str] = &[
-    concat!("/wo", "rk/"),
-    concat!("/ho", "me/"),
-    concat!("/Us", "ers/"),
-    concat!("/ro", "ot/"),
-];
+const PLACES: &[&str] = &[concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/ro", "ot/")];
 /// The folder beside the repository that CI knows, and nobody else.
 const SIBLING: &str = concat!("../sha", "red");
 
@@ -500,15 +362,10 @@ fn outside(file: &Source) -> Vec<String> {
         if line.contains(SIBLING) || climbs(line) > depth {
             return Some("leads out of the repository");
         }
-        PLACES
-            .iter()
-            .any(|place| is_absolute(line, place))
-            .then_some("names a place of one machine")
+        PLACES.iter().any(|place| is_absolute(line, place)).then_some("names a place of one machine")
     };
     let lines = file.text.lines().enumerate();
-    lines
-        .filter_map(|(at, line)| Some(file.at(at, problem(line)?)))
-        .collect()
+    lines.filter_map(|(at, line)| Some(file.at(at, problem(line)?))).collect()
 }
 
 /// The most `../` in a row.
@@ -527,8 +384,7 @@ fn climbs(line: &str) -> usize {
 /// `place` at the beginning of a path, not inside a longer one or a URL.
 fn is_absolute(line: &str, place: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '}' | '*');
-    line.match_indices(place)
-        .any(|(at, _)| !line[..at].chars().next_back().is_some_and(inside))
+    line.match_indices(place).any(|(at, _)| !line[..at].chars().next_back().is_some_and(inside))
 }
 
 fn stands_alone(file: &Source) -> bool {
@@ -552,32 +408,18 @@ fn the_rule_on_places_can_fail() {
         ("src/a/b.rs", format!("https://host{}x", PLACES[0]), 0),
         ("src/a/b.rs", "/var/lib/vendord".to_owned(), 0),
     ] {
-        assert_eq!(
-            outside(&sample(path, &text)).len(),
-            offences,
-            "{path}: {text}"
-        );
+        assert_eq!(outside(&sample(path, &text)).len(), offences, "{path}: {text}");
     }
 }
 
 // --- what must be there ---------------------------------------------------------------------------------------------
 
-const MUST_EXIST: &[&str] = &[
-    "LICENSE-MIT",
-    "LICENSE-APACHE",
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "tests/run",
-    ".ci/run",
-    "docs/decisions",
-];
+const MUST_EXIST: &[&str] =
+    &["LICENSE-MIT", "LICENSE-APACHE", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "tests/run", ".ci/run", "docs/decisions"];
 
 fn missing(root: &Path) -> Vec<String> {
     let absent = MUST_EXIST.iter().filter(|name| !root.join(name).exists());
-    absent
-        .map(|name| format!("{name}:1: does not exist"))
-        .collect()
+    absent.map(|name| format!("{name}:1: does not exist")).collect()
 }
 
 #[test]

@@ -5,9 +5,7 @@ use vendord::channels::{Channel, Failure, KINDS, Verdict, failure, verdict};
 use vendord::clock;
 use vendord::fetch::{Answer, Fetch, FetchError, FetchErrorKind, Outgoing, Reach};
 use vendord::model::alert::Told;
-use vendord::model::{
-    Delivery, DeliveryState, Event, Identity, Rule, Secret, Settings, Uuid, Value, VendorId,
-};
+use vendord::model::{Delivery, DeliveryState, Event, Identity, Rule, Secret, Settings, Uuid, Value, VendorId};
 
 use crate::harness::{Mode, Receiver, Reply, s, skip};
 
@@ -16,14 +14,7 @@ const NEXT: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 fn channel(url: &str) -> std::sync::Arc<dyn Channel> {
     let secret = |text: &str| Value::Secret(Secret::new(text.to_owned()));
-    let settings = Settings(
-        [
-            ("url", secret(url)),
-            ("secret", secret(NEXT)),
-            ("secret_previous", secret(SECRET)),
-        ]
-        .into(),
-    );
+    let settings = Settings([("url", secret(url)), ("secret", secret(NEXT)), ("secret_previous", secret(SECRET))].into());
     let kind = KINDS.iter().find(|kind| kind.name == "webhook").unwrap();
     (kind.build)(&settings).unwrap()
 }
@@ -37,11 +28,7 @@ fn delivery() -> Delivery {
         group: vec![("vendor".to_owned(), "acme".to_owned())],
         alerts: vec![Told {
             alert: Uuid::now_v7(),
-            identity: Identity {
-                rule: Rule::VendorDown,
-                vendor: Some(VendorId::new("acme")),
-                subject: "acme".to_owned(),
-            },
+            identity: Identity { rule: Rule::VendorDown, vendor: Some(VendorId::new("acme")), subject: "acme".to_owned() },
             facts: json!({"id": "1", "rule": "vendor.down", "vendor": "acme", "subject": "acme"}),
         }],
         created_at: now,
@@ -74,51 +61,27 @@ async fn a_message_arrives_signed_with_both_secrets() {
     for secret in [SECRET, NEXT] {
         assert_eq!(tries[0].signature_problem(secret), None);
     }
-    assert_eq!(
-        tries[0].header("user-agent"),
-        Some("vendord/test (+https://ops.example)")
-    );
+    assert_eq!(tries[0].header("user-agent"), Some("vendord/test (+https://ops.example)"));
     assert_eq!(tries[0].header("content-type"), Some("application/json"));
     assert_eq!(tries[0].json()["data"]["delayed_seconds"], 90);
-    assert_eq!(
-        receiver.told(),
-        [("firing".to_owned(), "vendor.down".to_owned())]
-    );
+    assert_eq!(receiver.told(), [("firing".to_owned(), "vendor.down".to_owned())]);
 }
 
 #[tokio::test]
 async fn what_a_receiver_does_has_a_verdict() {
     let receiver = Receiver::start();
-    let again = |seconds: Option<u64>| Verdict::Again {
-        not_before: seconds.map(s),
-    };
+    let again = |seconds: Option<u64>| Verdict::Again { not_before: seconds.map(s) };
     let limited = |seconds: &str| Reply::from(429).header("Retry-After", seconds);
     for (reply, want, failed) in [
         (Reply::from(204), Verdict::Accepted, None),
         (limited("7"), again(Some(7)), Some(Failure::RateLimited)),
-        (
-            limited("99999"),
-            again(Some(3600)),
-            Some(Failure::RateLimited),
-        ),
+        (limited("99999"), again(Some(3600)), Some(Failure::RateLimited)),
         (limited("soon"), again(None), Some(Failure::RateLimited)),
         (Reply::from(500), again(None), Some(Failure::ServerError)),
-        (
-            Reply::from(404),
-            Verdict::AgainFew,
-            Some(Failure::ClientError),
-        ),
-        (
-            Reply::from(410),
-            Verdict::Suspend,
-            Some(Failure::ClientError),
-        ),
+        (Reply::from(404), Verdict::AgainFew, Some(Failure::ClientError)),
+        (Reply::from(410), Verdict::Suspend, Some(Failure::ClientError)),
         (Mode::Drop.into(), again(None), Some(Failure::Network)),
-        (
-            Mode::Reset { after_bytes: 5 }.into(),
-            again(None),
-            Some(Failure::Network),
-        ),
+        (Mode::Reset { after_bytes: 5 }.into(), again(None), Some(Failure::Network)),
         (Mode::Endless.into(), Verdict::Accepted, None),
         (Mode::WrongLength.into(), Verdict::Accepted, None),
     ] {
@@ -126,16 +89,10 @@ async fn what_a_receiver_does_has_a_verdict() {
         let answer = tried(&receiver, reply).await;
         assert_eq!(verdict(&answer, 0), want, "{shown}: {answer:?}");
         assert_eq!(failure(&answer), failed, "{shown}");
-        assert!(
-            answer.is_err() || answer.unwrap().body_start.len() <= 64 * 1024,
-            "{shown}"
-        );
+        assert!(answer.is_err() || answer.unwrap().body_start.len() <= 64 * 1024, "{shown}");
     }
     receiver.refuse();
-    assert_eq!(
-        failure(&tried(&receiver, 200).await),
-        Some(Failure::Network)
-    );
+    assert_eq!(failure(&tried(&receiver, 200).await), Some(Failure::Network));
 }
 
 #[tokio::test]
@@ -147,12 +104,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 async fn by_name(name: &str, port: u16, reach: Reach) -> Result<u16, FetchErrorKind> {
-    let request = Outgoing {
-        url: format!("http://{name}:{port}/canary").parse().unwrap(),
-        headers: Vec::new(),
-        body: Vec::new(),
-        reach,
-    };
+    let request = Outgoing { url: format!("http://{name}:{port}/canary").parse().unwrap(), headers: Vec::new(), body: Vec::new(), reach };
     let answer = fetch().send(request).await;
     answer.map(|a| a.status).map_err(|error| {
         assert!(!error.message.contains("canary"), "{error}");
@@ -163,27 +115,19 @@ async fn by_name(name: &str, port: u16, reach: Reach) -> Result<u16, FetchErrorK
 /// A name other than `localhost` that this machine's hosts file gives to 127.0.0.1.
 fn name_of_loopback() -> Option<String> {
     let hosts = std::fs::read_to_string("/etc/hosts").ok()?;
-    let mut names = hosts
-        .lines()
-        .filter_map(|line| line.split('#').next()?.trim().strip_prefix("127.0.0.1"))
-        .flat_map(str::split_whitespace);
+    let mut names =
+        hosts.lines().filter_map(|line| line.split('#').next()?.trim().strip_prefix("127.0.0.1")).flat_map(str::split_whitespace);
     names.find(|name| *name != "localhost").map(str::to_owned)
 }
 
 #[tokio::test]
 async fn a_name_that_leads_to_a_special_address_is_refused() {
     let Some(name) = name_of_loopback() else {
-        return skip(
-            "refused addresses",
-            "/etc/hosts has no second name for 127.0.0.1",
-        );
+        return skip("refused addresses", "/etc/hosts has no second name for 127.0.0.1");
     };
     let receiver = Receiver::start();
     let port = url::Url::parse(&receiver.url()).unwrap().port().unwrap();
-    assert_eq!(
-        by_name(&name, port, Reach::Public).await,
-        Err(FetchErrorKind::AddressRefused)
-    );
+    assert_eq!(by_name(&name, port, Reach::Public).await, Err(FetchErrorKind::AddressRefused));
     assert_eq!(receiver.tries().len(), 0);
     assert_eq!(by_name(&name, port, Reach::Private).await, Ok(200));
     assert_eq!(by_name(&name, port, Reach::PrivateOnly).await, Ok(200));
@@ -193,8 +137,5 @@ async fn a_name_that_leads_to_a_special_address_is_refused() {
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_told() {
     // Resolvers answer for `.invalid` themselves, and the last dot keeps search domains away: nothing leaves the machine.
-    assert_eq!(
-        by_name("nowhere.invalid.", 80, Reach::Public).await,
-        Err(FetchErrorKind::Network)
-    );
+    assert_eq!(by_name("nowhere.invalid.", 80, Reach::Public).await, Err(FetchErrorKind::Network));
 }

@@ -14,9 +14,7 @@ const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 fn settings(texts: &[(&'static str, &str)], flags: &[&'static str]) -> Settings {
     let mut settings = Settings::default();
     for &(key, text) in texts {
-        settings
-            .0
-            .insert(key, Setting::Secret(Secret::new(text.to_owned())));
+        settings.0.insert(key, Setting::Secret(Secret::new(text.to_owned())));
     }
     for &flag in flags {
         settings.0.insert(flag, Setting::Flag(true));
@@ -27,11 +25,7 @@ fn settings(texts: &[(&'static str, &str)], flags: &[&'static str]) -> Settings 
 fn delivery(facts: Vec<Value>) -> Delivery {
     let told = |facts| Told {
         alert: Uuid::nil(),
-        identity: Identity {
-            rule: Rule::VendorDown,
-            vendor: Some(VendorId::new("acme")),
-            subject: "acme".to_owned(),
-        },
+        identity: Identity { rule: Rule::VendorDown, vendor: Some(VendorId::new("acme")), subject: "acme".to_owned() },
         facts,
     };
     Delivery {
@@ -62,28 +56,17 @@ fn the_signature_is_that_of_the_standard() {
     let key = signing_key("secret", &Secret::new(SECRET.to_owned())).unwrap();
     let body = br#"{"test": 2432232314}"#;
     assert_eq!(
-        signature(
-            key.expose_secret(),
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            "1614265330",
-            body
-        ),
+        signature(key.expose_secret(), "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body),
         "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     );
 }
 
 #[test]
 fn one_try() {
-    let settings = settings(
-        &[("url", "https://hooks.example/canary"), ("secret", SECRET)],
-        &[],
-    );
+    let settings = settings(&[("url", "https://hooks.example/canary"), ("secret", SECRET)], &[]);
     let channel = build(&settings).unwrap();
     let delivery = delivery(vec![json!({"id": "a", "rule": "vendor.down"})]);
-    let request = channel.render(
-        &delivery,
-        delivery.due_at + std::time::Duration::from_millis(2_999),
-    );
+    let request = channel.render(&delivery, delivery.due_at + std::time::Duration::from_millis(2_999));
     assert_eq!(
         serde_json::from_slice::<Value>(&request.body).unwrap(),
         json!({
@@ -98,16 +81,9 @@ fn one_try() {
         })
     );
     assert_eq!(header(&request, "content-type"), Some("application/json"));
-    assert_eq!(
-        header(&request, "webhook-id"),
-        Some("00000000-0000-0000-0000-000000000007")
-    );
+    assert_eq!(header(&request, "webhook-id"), Some("00000000-0000-0000-0000-000000000007"));
     assert_eq!(header(&request, "webhook-timestamp"), Some("1795466117"));
-    assert!(
-        header(&request, "webhook-signature")
-            .unwrap()
-            .starts_with("v1,")
-    );
+    assert!(header(&request, "webhook-signature").unwrap().starts_with("v1,"));
     assert_eq!(request.url.path(), "/canary");
     assert_eq!(channel.shown(), "https://hooks.example/…");
     assert_eq!(channel.warnings(), Vec::<String>::new());
@@ -120,9 +96,7 @@ fn two_secrets_make_two_signatures_and_none_makes_none() {
     let signed = |texts: &[(&'static str, &str)]| {
         let channel = build(&settings(texts, &[])).unwrap();
         let request = channel.render(&delivery(vec![]), now);
-        let signature = header(&request, "webhook-signature")
-            .unwrap_or_default()
-            .to_owned();
+        let signature = header(&request, "webhook-signature").unwrap_or_default().to_owned();
         (signature, channel.warnings().len())
     };
     let (new, _) = signed(&[url, ("secret", SECRET)]);
@@ -154,22 +128,14 @@ fn where_it_may_go() {
         ("http://hooks.example/", &["allow_private"], Ok(PrivateOnly)),
         ("http://10.0.0.1/", &["allow_private"], Ok(PrivateOnly)),
         ("http://hooks.example/", &["allow_http"], Ok(Public)),
-        (
-            "http://hooks.example/",
-            &["allow_http", "allow_private"],
-            Ok(Private),
-        ),
+        ("http://hooks.example/", &["allow_http", "allow_private"], Ok(Private)),
         ("http://8.8.8.8/", &["allow_http"], Ok(Public)),
         ("http://hooks.example/", &[], Err("unencrypted")),
         ("http://10.0.0.1/", &[], Err("unencrypted")),
         ("http://8.8.8.8/", &[], Err("unencrypted")),
         ("http://8.8.8.8/", &["allow_private"], Err("unencrypted")),
         ("http://localhost.example/", &[], Err("unencrypted")),
-        (
-            "ftp://hooks.example/canary",
-            &[],
-            Err("`ftp` is not a scheme"),
-        ),
+        ("ftp://hooks.example/canary", &[], Err("`ftp` is not a scheme")),
         ("hooks.example/canary", &[], Err("is not a URL")),
         ("https://", &[], Err("is not a URL")),
         ("", &[], Err("is not a URL")),
@@ -178,10 +144,7 @@ fn where_it_may_go() {
         match (&got, want) {
             (Ok(got), Ok(want)) => assert_eq!(*got, want, "{url} {flags:?}"),
             (Err(fault), Err(part)) => {
-                assert!(
-                    fault.message.contains(part) && fault.hint.is_some(),
-                    "{fault:?}"
-                );
+                assert!(fault.message.contains(part) && fault.hint.is_some(), "{fault:?}");
                 assert!(!format!("{fault:?}").contains("canary"), "{fault:?}");
             }
             _ => panic!("{url} {flags:?}: {got:?} instead of {want:?}"),
@@ -198,14 +161,8 @@ fn secrets() {
         (format!("{}\n", bytes(32)), None),
         (bytes(23), Some("has 23 bytes after `whsec_`, not 24 to 64")),
         (bytes(65), Some("has 65 bytes after `whsec_`, not 24 to 64")),
-        (
-            "whsec_".to_owned(),
-            Some("has 0 bytes after `whsec_`, not 24 to 64"),
-        ),
-        (
-            "whsec_#canary#".to_owned(),
-            Some("is not base64 after `whsec_`"),
-        ),
+        ("whsec_".to_owned(), Some("has 0 bytes after `whsec_`, not 24 to 64")),
+        ("whsec_#canary#".to_owned(), Some("is not base64 after `whsec_`")),
         ("canary".to_owned(), Some("does not begin with `whsec_`")),
     ] {
         let got = signing_key("secret", &Secret::new(secret)).err();
@@ -216,11 +173,7 @@ fn secrets() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let wrong = [
-        ("url", "nowhere"),
-        ("secret", "x"),
-        ("secret_previous", "y"),
-    ];
+    let wrong = [("url", "nowhere"), ("secret", "x"), ("secret_previous", "y")];
     let faults = build(&settings(&wrong, &[])).err().unwrap();
     let keys: Vec<_> = faults.iter().map(|fault| fault.key).collect();
     assert_eq!(keys, ["url", "secret", "secret_previous"]);
@@ -236,9 +189,7 @@ fn facts_of_the_permitted_size_fit() {
     let taken = fact.to_string().len() + 1;
     delivery.alerts = super::tests::delivery(vec![fact; room / taken]).alerts;
     let channel = build(&settings(&[("url", "https://hooks.example/")], &[])).unwrap();
-    let body = channel
-        .render(&delivery, Timestamp::from_millis(i64::MAX))
-        .body;
+    let body = channel.render(&delivery, Timestamp::from_millis(i64::MAX)).body;
     assert!(body.len() < BODY_BYTES_MAX, "{}", body.len());
     assert!(body.len() > BODY_BYTES_MAX - taken - 100, "{}", body.len());
 }

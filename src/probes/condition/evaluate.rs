@@ -43,16 +43,10 @@ impl<'a> Seen<'a> {
 
     fn json(&self) -> Result<&Json, String> {
         let body = self.body.unwrap_or_default();
-        self.json
-            .get_or_init(|| serde_json::from_slice(without_mark(body)).ok())
-            .as_ref()
-            .ok_or_else(|| match body {
-                [] => "an empty body".into(),
-                _ => format!(
-                    "a body that is not JSON: {}",
-                    quoted(self.text().unwrap_or_default())
-                ),
-            })
+        self.json.get_or_init(|| serde_json::from_slice(without_mark(body)).ok()).as_ref().ok_or_else(|| match body {
+            [] => "an empty body".into(),
+            _ => format!("a body that is not JSON: {}", quoted(self.text().unwrap_or_default())),
+        })
     }
 }
 
@@ -70,11 +64,7 @@ pub(in crate::probes) struct Held<'a> {
 
 impl From<Held<'_>> for Expectation {
     fn from(held: Held<'_>) -> Self {
-        Expectation {
-            expression: held.condition.expression.clone(),
-            passed: held.passed,
-            seen: held.seen,
-        }
+        Expectation { expression: held.condition.expression.clone(), passed: held.passed, seen: held.seen }
     }
 }
 
@@ -92,20 +82,14 @@ impl Condition {
             Ok(found) => (self.test.passes(&found), self.subject.show(&found)),
             Err(missing) => (false, missing),
         };
-        Held {
-            condition: self,
-            passed,
-            seen,
-        }
+        Held { condition: self, passed, seen }
     }
 }
 
 impl Subject {
     /// The value, or what was seen in its place.
     fn find<'a>(&self, seen: &'a Seen<'_>, test: &Test) -> Result<Found<'a>, String> {
-        let number = |value: Option<f64>, missing: &str| {
-            value.map(Found::Number).ok_or_else(|| missing.to_owned())
-        };
+        let number = |value: Option<f64>, missing: &str| value.map(Found::Number).ok_or_else(|| missing.to_owned());
         match self {
             Subject::Status => number(seen.status.map(f64::from), "no status"),
             Subject::Latency => Ok(Found::Number(seen.latency.as_secs_f64())),
@@ -161,20 +145,12 @@ fn show_json(json: &Json) -> String {
 }
 
 /// A header that comes more than once is one list (RFC 9110 5.3).
-fn header<'a>(
-    headers: Option<&'a HeaderMap>,
-    name: &::http::HeaderName,
-) -> Result<Found<'a>, String> {
-    let mut values = headers
-        .into_iter()
-        .flat_map(|headers| headers.get_all(name))
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+fn header<'a>(headers: Option<&'a HeaderMap>, name: &::http::HeaderName) -> Result<Found<'a>, String> {
+    let mut values = headers.into_iter().flat_map(|headers| headers.get_all(name)).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let Some(first) = values.next() else {
         return Err("no such header".into());
     };
-    Ok(Found::Text(
-        values.fold(first, |all, next| all + ", " + next),
-    ))
+    Ok(Found::Text(values.fold(first, |all, next| all + ", " + next)))
 }
 
 fn node<'a>(path: &JsonPath, json: &'a Json, test: &Test) -> Result<Found<'a>, String> {
@@ -232,12 +208,8 @@ fn equal(found: &Found<'_>, wanted: &Literal) -> Option<bool> {
 
 fn contains(found: &Found<'_>, wanted: &Literal) -> bool {
     match (found, wanted) {
-        (Found::Json(Json::Array(items)), wanted) => items
-            .iter()
-            .any(|item| equal(&Found::Json(item), wanted) == Some(true)),
-        (found, Literal::Text(wanted)) => {
-            text_of(found).is_some_and(|text| text.contains(wanted.as_str()))
-        }
+        (Found::Json(Json::Array(items)), wanted) => items.iter().any(|item| equal(&Found::Json(item), wanted) == Some(true)),
+        (found, Literal::Text(wanted)) => text_of(found).is_some_and(|text| text.contains(wanted.as_str())),
         _ => false,
     }
 }

@@ -31,18 +31,8 @@ pub(super) const KEYS: &[Key] = &[
         "",
         "conditions that must all hold, each `SUBJECT OP VALUE`: \"$.status == 'ok'\", \"latency < 2s\"",
     ),
-    Key::new(
-        "expect_any",
-        Shape::TextList,
-        "",
-        "conditions of which at least one must hold",
-    ),
-    Key::new(
-        "degraded_over",
-        Shape::Duration,
-        "",
-        "a run that was good but took longer than this counts as degraded",
-    ),
+    Key::new("expect_any", Shape::TextList, "", "conditions of which at least one must hold"),
+    Key::new("degraded_over", Shape::Duration, "", "a run that was good but took longer than this counts as degraded"),
 ];
 
 /// Sugar for answers that have a status and a body.
@@ -53,12 +43,7 @@ pub(super) const HTTP_KEYS: &[Key] = &[
         "",
         "the statuses that are good: `[200, 204]` is `status in [200, 204]`; without any condition on the status 2xx is wanted",
     ),
-    Key::new(
-        "expect_body",
-        Shape::Text,
-        "",
-        "a regular expression that must match somewhere in the body: `body matches '..'`",
-    ),
+    Key::new("expect_body", Shape::Text, "", "a regular expression that must match somewhere in the body: `body matches '..'`"),
 ];
 
 /// The subjects that a kind has, as they are written.
@@ -88,11 +73,7 @@ impl Expectations {
             Ok(condition) => expectations.all.extend(condition),
             Err(fault) => faults.push(fault),
         }
-        if faults.is_empty() {
-            Ok(expectations)
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(expectations) } else { Err(faults) }
     }
 
     fn each(&self) -> impl Iterator<Item = &Condition> {
@@ -111,22 +92,15 @@ impl Expectations {
     /// A condition that names this very status, as `status == 401` does and `status < 500` does not.
     pub fn want_status(&self, status: u16) -> bool {
         let wanted = Literal::Number(f64::from(status));
-        self.each()
-            .filter(|condition| condition.is_on_status())
-            .any(|condition| match &condition.test {
-                Test::Compare(Comparison::Equal, value) => *value == wanted,
-                Test::In(values) => values.contains(&wanted),
-                _ => false,
-            })
+        self.each().filter(|condition| condition.is_on_status()).any(|condition| match &condition.test {
+            Test::Compare(Comparison::Equal, value) => *value == wanted,
+            Test::In(values) => values.contains(&wanted),
+            _ => false,
+        })
     }
 }
 
-fn compile_list(
-    settings: &Settings,
-    key: &'static str,
-    scope: &Scope,
-    faults: &mut Vec<Fault>,
-) -> Vec<Condition> {
+fn compile_list(settings: &Settings, key: &'static str, scope: &Scope, faults: &mut Vec<Fault>) -> Vec<Condition> {
     let texts = settings.texts(key).unwrap_or_default();
     if texts.len() > CONDITIONS_MAX {
         let message = format!("{} conditions are more than {CONDITIONS_MAX}", texts.len());
@@ -148,12 +122,7 @@ fn status_sugar(settings: &Settings) -> Option<Condition> {
     Some(Condition {
         expression: format!("status in {statuses:?}"),
         subject: Subject::Status,
-        test: Test::In(
-            statuses
-                .iter()
-                .map(|s| Literal::Number(*s as f64))
-                .collect(),
-        ),
+        test: Test::In(statuses.iter().map(|s| Literal::Number(*s as f64)).collect()),
     })
 }
 
@@ -161,11 +130,7 @@ fn body_sugar(settings: &Settings) -> Option<Result<Condition, Fault>> {
     let text = settings.text("expect_body")?;
     Some(
         parse::regex(text)
-            .map(|regex| Condition {
-                expression: format!("body matches '{text}'"),
-                subject: Subject::Body,
-                test: Test::Matches(regex),
-            })
+            .map(|regex| Condition { expression: format!("body matches '{text}'"), subject: Subject::Body, test: Test::Matches(regex) })
             .map_err(|problem| problem.fault("expect_body")),
     )
 }
@@ -217,29 +182,17 @@ enum Type {
 
 impl Subject {
     fn is_of_body(&self) -> bool {
-        matches!(
-            self,
-            Subject::Body | Subject::BodyBytes | Subject::Path(_) | Subject::Count(_)
-        )
+        matches!(self, Subject::Body | Subject::BodyBytes | Subject::Path(_) | Subject::Count(_))
     }
 
     /// Whether an answer may lack it, so that `exists` is a question.
     fn is_optional(&self) -> bool {
-        matches!(
-            self,
-            Subject::Header(_)
-                | Subject::Path(_)
-                | Subject::CertDaysLeft
-                | Subject::CertIssuer
-                | Subject::TlsVersion
-        )
+        matches!(self, Subject::Header(_) | Subject::Path(_) | Subject::CertDaysLeft | Subject::CertIssuer | Subject::TlsVersion)
     }
 
     const fn kind(&self) -> Type {
         match self {
-            Subject::Status | Subject::Count(_) | Subject::CertDaysLeft | Subject::Redirects => {
-                Type::Number
-            }
+            Subject::Status | Subject::Count(_) | Subject::CertDaysLeft | Subject::Redirects => Type::Number,
             Subject::Latency => Type::Duration,
             Subject::BodyBytes => Type::Size,
             Subject::Body | Subject::CertIssuer | Subject::Ip => Type::Text,

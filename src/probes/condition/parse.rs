@@ -27,11 +27,7 @@ pub(super) struct Problem {
 
 impl Problem {
     fn new(at: Range<usize>, message: impl Into<String>) -> Self {
-        Problem {
-            at: Some(at),
-            message: message.into(),
-            hint: None,
-        }
+        Problem { at: Some(at), message: message.into(), hint: None }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -40,13 +36,7 @@ impl Problem {
     }
 
     pub fn fault(self, key: &'static str) -> Fault {
-        Fault {
-            key,
-            item: None,
-            at: self.at,
-            message: self.message,
-            hint: self.hint,
-        }
+        Fault { key, item: None, at: self.at, message: self.message, hint: self.hint }
     }
 }
 
@@ -66,11 +56,7 @@ pub(super) fn condition(text: &str, scope: &Scope) -> Parsed<Condition> {
         test(name, &subject, operator, value)?
     };
     rest.end()?;
-    Ok(Condition {
-        expression: text.trim().to_owned(),
-        subject,
-        test,
-    })
+    Ok(Condition { expression: text.trim().to_owned(), subject, test })
 }
 
 pub(super) fn regex(text: &str) -> Parsed<Regex> {
@@ -140,10 +126,7 @@ impl Rest<'_> {
     fn take_until(&mut self, stop: impl Fn(char, &str) -> bool) -> Range<usize> {
         let start = self.at;
         let left = self.left();
-        let length = left
-            .char_indices()
-            .find(|(at, c)| stop(*c, &left[*at..]))
-            .map_or(left.len(), |(at, _)| at);
+        let length = left.char_indices().find(|(at, c)| stop(*c, &left[*at..])).map_or(left.len(), |(at, _)| at);
         self.at += length;
         start..self.at
     }
@@ -161,9 +144,7 @@ impl Rest<'_> {
             }
             self.at += length + 1;
         } else {
-            self.take_until(|c, left| {
-                c.is_whitespace() || "=<>~".contains(c) || left.starts_with("!=")
-            });
+            self.take_until(|c, left| c.is_whitespace() || "=<>~".contains(c) || left.starts_with("!="));
         }
         if self.at == start {
             let problem = Problem::new(start..self.text.len(), "a condition begins with a subject");
@@ -187,9 +168,7 @@ impl Rest<'_> {
         let Some(first) = self.left().chars().next() else {
             let operator = &self.text[after.clone()];
             let problem = Problem::new(after, format!("a value is missing after `{operator}`"));
-            return Err(
-                problem.hint("write a number, 'text', 800ms, 10MiB, true, false, null or [a, b]")
-            );
+            return Err(problem.hint("write a number, 'text', 800ms, 10MiB, true, false, null or [a, b]"));
         };
         let value = match first {
             '\'' | '"' => Value::Text(self.quoted(first)?),
@@ -221,10 +200,7 @@ impl Rest<'_> {
                 c => out.push(c),
             }
         }
-        let problem = Problem::new(
-            start..self.text.len(),
-            format!("the closing {quote} is missing"),
-        );
+        let problem = Problem::new(start..self.text.len(), format!("the closing {quote} is missing"));
         Err(problem)
     }
 
@@ -297,10 +273,8 @@ impl Rest<'_> {
         let at = self.at..self.at + left.len();
         let problem = Problem::new(at, format!("`{left}` is more than one condition needs"));
         Err(match first.to_ascii_lowercase().as_str() {
-            "and" | "&&" => problem
-                .hint("write each condition as an item of its own: all of `expect` must hold"),
-            "or" | "||" => problem
-                .hint("write each condition as an item of `expect_any`: one of them must hold"),
+            "and" | "&&" => problem.hint("write each condition as an item of its own: all of `expect` must hold"),
+            "or" | "||" => problem.hint("write each condition as an item of `expect_any`: one of them must hold"),
             _ => problem.hint("a text with spaces needs quotes: 'two words'"),
         })
     }
@@ -420,10 +394,7 @@ fn json_path(path: &str, start: usize) -> Parsed<JsonPath> {
     JsonPath::parse(path).map_err(|error| {
         // The crate counts in bytes from 1 and may point into a character.
         let at = start + path.floor_char_boundary(error.position().saturating_sub(1));
-        let problem = Problem::new(
-            at..start + path.len(),
-            format!("not a JSONPath: {}", error.message()),
-        );
+        let problem = Problem::new(at..start + path.len(), format!("not a JSONPath: {}", error.message()));
         problem.hint("see RFC 9535; write for example $.status or $.items[0].name")
     })
 }
@@ -479,11 +450,7 @@ fn operator(text: &str, at: Range<usize>, subject: &str) -> Parsed<Operator> {
         let problem = Problem::new(at, format!("an operator is missing after `{subject}`"));
         return Err(problem.hint(format!("write one of {all}")));
     }
-    let near = SYNONYMS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(word))
-        .map(|(_, meant)| *meant)
-        .or_else(|| alike(word, &names));
+    let near = SYNONYMS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, meant)| *meant).or_else(|| alike(word, &names));
     let problem = Problem::new(at, format!("`{word}` is not an operator"));
     Err(problem.hint(match near {
         Some(near) => format!("did you mean `{near}`?"),
@@ -495,12 +462,7 @@ fn alike<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     names
         .iter()
-        .map(|name| {
-            (
-                strsim::jaro_winkler(&word, &name.to_ascii_lowercase()),
-                *name,
-            )
-        })
+        .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), *name))
         .filter(|(score, _)| *score >= ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
@@ -534,37 +496,18 @@ const fn is_order(how: Comparison) -> bool {
 
 fn list(name: &str, kind: Type, written: Written) -> Parsed<Vec<Literal>> {
     match written.value {
-        Value::List(items) => items
-            .into_iter()
-            .map(|item| literal(name, kind, item, false))
-            .collect(),
+        Value::List(items) => items.into_iter().map(|item| literal(name, kind, item, false)).collect(),
         other => {
-            let problem = Problem::new(
-                written.at,
-                format!("`in` wants a list, not {}", other.article()),
-            );
-            Err(problem.hint(format!(
-                "write {name} in [200, 204] or {name} in ['a', 'b']"
-            )))
+            let problem = Problem::new(written.at, format!("`in` wants a list, not {}", other.article()));
+            Err(problem.hint(format!("write {name} in [200, 204] or {name} in ['a', 'b']")))
         }
     }
 }
 
 fn part(name: &str, kind: Type, written: Written) -> Parsed<Literal> {
     match (kind, written.value) {
-        (Type::Json, Value::List(_)) => Err(Problem::new(
-            written.at,
-            "`contains` looks for one value, not a list",
-        )),
-        (Type::Json, value) => literal(
-            name,
-            kind,
-            Written {
-                at: written.at,
-                value,
-            },
-            false,
-        ),
+        (Type::Json, Value::List(_)) => Err(Problem::new(written.at, "`contains` looks for one value, not a list")),
+        (Type::Json, value) => literal(name, kind, Written { at: written.at, value }, false),
         (Type::Text | Type::Header, Value::Text(text)) => Ok(Literal::Text(text)),
         (kind, value) => Err(not_text(name, kind, "contains", written.at, &value)),
     }
@@ -573,10 +516,7 @@ fn part(name: &str, kind: Type, written: Written) -> Parsed<Literal> {
 fn pattern(name: &str, kind: Type, written: Written) -> Parsed<Regex> {
     match (kind, written.value) {
         (Type::Text | Type::Header | Type::Json, Value::Text(text)) => {
-            regex(&text).map_err(|problem| Problem {
-                at: Some(written.at),
-                ..problem
-            })
+            regex(&text).map_err(|problem| Problem { at: Some(written.at), ..problem })
         }
         (kind, value) => Err(not_text(name, kind, "matches", written.at, &value)),
     }
@@ -584,16 +524,10 @@ fn pattern(name: &str, kind: Type, written: Written) -> Parsed<Regex> {
 
 fn not_text(name: &str, kind: Type, operator: &str, at: Range<usize>, value: &Value) -> Problem {
     if matches!(kind, Type::Text | Type::Header | Type::Json) {
-        let problem = Problem::new(
-            at,
-            format!("`{operator}` wants a text, not {}", value.article()),
-        );
+        let problem = Problem::new(at, format!("`{operator}` wants a text, not {}", value.article()));
         problem.hint("put text in quotes: 'ok'")
     } else {
-        let message = format!(
-            "`{name}` is {}, which `{operator}` cannot look into",
-            article(kind)
-        );
+        let message = format!("`{name}` is {}, which `{operator}` cannot look into", article(kind));
         Problem::new(at, message).hint("use == != < <= > >= or in")
     }
 }
@@ -614,9 +548,7 @@ fn literal(name: &str, kind: Type, written: Written, order: bool) -> Parsed<Lite
     let at = written.at;
     let found = written.value.article();
     let literal = match (kind, written.value) {
-        (Type::Number | Type::Size | Type::Header | Type::Json, Value::Number(n)) => {
-            Literal::Number(n)
-        }
+        (Type::Number | Type::Size | Type::Header | Type::Json, Value::Number(n)) => Literal::Number(n),
         (Type::Size | Type::Json, Value::Size(bytes)) => Literal::Number(bytes),
         (Type::Duration, Value::Duration(seconds)) => Literal::Number(seconds),
         (Type::Version, Value::Number(n)) => Literal::Number(n),
@@ -648,9 +580,7 @@ fn instead(name: &str, kind: Type, value: &Value) -> String {
         (Type::Size, _) => "write a number of bytes or a size: 10KiB".into(),
         (Type::Text, Value::Number(n)) => format!("put text in quotes: '{n}'"),
         (Type::Version, _) => format!("write {name} >= '1.2'"),
-        (Type::Json, Value::Duration(_)) => {
-            "JSON has no durations: write the number that it holds".into()
-        }
+        (Type::Json, Value::Duration(_)) => "JSON has no durations: write the number that it holds".into(),
         _ => "put text in quotes: 'ok'".into(),
     }
 }

@@ -44,21 +44,13 @@ impl Coding {
                 let message = format!("the body is packed with {one}, which cannot be read here");
                 Err(Failure::new(Reason::Protocol, message))
             }
-            (Some(_), Some(_)) => Err(Failure::new(
-                Reason::BodyTooLarge,
-                "the body is packed more than once",
-            )),
+            (Some(_), Some(_)) => Err(Failure::new(Reason::BodyTooLarge, "the body is packed more than once")),
         }
     }
 }
 
 /// All of the body, unpacked, if that is at most `cap` bytes.
-pub(super) async fn keep(
-    mut body: Incoming,
-    coding: Coding,
-    cap: usize,
-    driver: &mut Driver,
-) -> Result<Vec<u8>, Failure> {
+pub(super) async fn keep(mut body: Incoming, coding: Coding, cap: usize, driver: &mut Driver) -> Result<Vec<u8>, Failure> {
     let mut unpacked = Unpacked::new(coding, cap);
     while let Some(data) = next_data(&mut body, driver).await? {
         unpacked.add(&data)?;
@@ -67,11 +59,7 @@ pub(super) async fn keep(
 }
 
 /// Reads and forgets up to `cap` bytes as they come, packed or not.
-pub(super) async fn skip(
-    mut body: Incoming,
-    cap: usize,
-    driver: &mut Driver,
-) -> Result<(), Failure> {
+pub(super) async fn skip(mut body: Incoming, cap: usize, driver: &mut Driver) -> Result<(), Failure> {
     let mut bytes = 0;
     while let Some(data) = next_data(&mut body, driver).await? {
         bytes += data.len();
@@ -105,18 +93,10 @@ enum Unpacked {
 
 impl Unpacked {
     fn new(coding: Coding, cap: usize) -> Self {
-        let capped = Capped {
-            kept: Vec::new(),
-            cap,
-            packed: None,
-            exceeded: None,
-        };
+        let capped = Capped { kept: Vec::new(), cap, packed: None, exceeded: None };
         match coding {
             Coding::Plain => Unpacked::Plain(capped),
-            Coding::Gzip => Unpacked::Gzip(Box::new(MultiGzDecoder::new(Capped {
-                packed: Some(0),
-                ..capped
-            }))),
+            Coding::Gzip => Unpacked::Gzip(Box::new(MultiGzDecoder::new(Capped { packed: Some(0), ..capped }))),
         }
     }
 
@@ -164,14 +144,8 @@ impl Capped {
 
     fn failure(&self, error: &io::Error) -> Failure {
         match self.exceeded {
-            Some(why) => Failure::new(
-                Reason::BodyTooLarge,
-                format!("the body {why} ({} bytes)", self.cap),
-            ),
-            None => Failure::new(
-                Reason::Protocol,
-                format!("the gzip body is damaged: {error}"),
-            ),
+            Some(why) => Failure::new(Reason::BodyTooLarge, format!("the body {why} ({} bytes)", self.cap)),
+            None => Failure::new(Reason::Protocol, format!("the gzip body is damaged: {error}")),
         }
     }
 }
@@ -222,25 +196,16 @@ pub(super) mod tests {
     fn f20_the_cap_counts_to_the_byte() {
         let data = vec![7; 5000];
         assert_eq!(unpack(Coding::Plain, 5000, &data).unwrap().len(), 5000);
-        assert_eq!(
-            unpack(Coding::Plain, 4999, &data),
-            Err(Reason::BodyTooLarge)
-        );
+        assert_eq!(unpack(Coding::Plain, 4999, &data), Err(Reason::BodyTooLarge));
         assert_eq!(unpack(Coding::Gzip, 5000, &gzip(&data)), Ok(data.clone()));
-        assert_eq!(
-            unpack(Coding::Gzip, 4999, &gzip(&data)),
-            Err(Reason::BodyTooLarge)
-        );
+        assert_eq!(unpack(Coding::Gzip, 4999, &gzip(&data)), Err(Reason::BodyTooLarge));
     }
 
     #[test]
     fn f21_a_ratio_over_200_is_refused_after_64_kib() {
         let cap = 64 << 20;
         assert!(unpack(Coding::Gzip, cap, &gzip(&vec![0; 60 << 10])).is_ok());
-        assert_eq!(
-            unpack(Coding::Gzip, cap, &gzip(&vec![0; 8 << 20])),
-            Err(Reason::BodyTooLarge)
-        );
+        assert_eq!(unpack(Coding::Gzip, cap, &gzip(&vec![0; 8 << 20])), Err(Reason::BodyTooLarge));
     }
 
     #[test]
@@ -250,11 +215,7 @@ pub(super) mod tests {
         let last = wrong.len() - 5;
         wrong[last] ^= 0xff;
         for data in [&packed[..packed.len() - 3], &wrong, b"plain text", b"\x1f"] {
-            assert_eq!(
-                unpack(Coding::Gzip, 1000, data),
-                Err(Reason::Protocol),
-                "{data:?}"
-            );
+            assert_eq!(unpack(Coding::Gzip, 1000, data), Err(Reason::Protocol), "{data:?}");
         }
         assert_eq!(unpack(Coding::Gzip, 1000, b""), Ok(Vec::new()));
     }

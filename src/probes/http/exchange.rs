@@ -50,12 +50,7 @@ pub(super) struct Rest {
 
 impl HttpProbe {
     /// Asks `hop` and waits for the head of the answer.
-    pub(super) async fn ask(
-        &self,
-        hop: &Hop,
-        deadline: Deadline,
-        trace: &mut Trace,
-    ) -> Result<(Parts, Rest), Failure> {
+    pub(super) async fn ask(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Parts, Rest), Failure> {
         let resolver = &self.workshop.resolver;
         let stream = connect(&hop.target, self.guard, resolver, deadline, trace).await?;
         let (stream, http2) = if hop.url.scheme() == "https" {
@@ -139,11 +134,7 @@ fn certificate_name(host: &Host<String>) -> Result<ServerName<'static>, Failure>
 
 async fn answer(hop: &Hop, io: Io, http2: bool) -> Result<(Response<Incoming>, Driver), Failure> {
     let request = request(hop, http2)?;
-    let answered = if http2 {
-        over_http2(request, io).await
-    } else {
-        over_http1(request, io).await
-    };
+    let answered = if http2 { over_http2(request, io).await } else { over_http1(request, io).await };
     answered.map_err(|error| failure(&hop.target.shown(), &error))
 }
 
@@ -160,23 +151,14 @@ fn request(hop: &Hop, http2: bool) -> Result<Request<Full<Bytes>>, Failure> {
     Ok(request)
 }
 
-async fn over_http1(
-    request: Request<Full<Bytes>>,
-    io: Io,
-) -> hyper::Result<(Response<Incoming>, Driver)> {
-    let (mut sender, connection) = http1::Builder::new()
-        .max_header_size(HEAD_BYTES_MAX)
-        .handshake(io)
-        .await?;
+async fn over_http1(request: Request<Full<Bytes>>, io: Io) -> hyper::Result<(Response<Incoming>, Driver)> {
+    let (mut sender, connection) = http1::Builder::new().max_header_size(HEAD_BYTES_MAX).handshake(io).await?;
     let mut driver = Driver::new(Box::pin(connection), Tasks::default());
     let response = driver.drive(sender.send_request(request)).await?;
     Ok((response, driver))
 }
 
-async fn over_http2(
-    request: Request<Full<Bytes>>,
-    io: Io,
-) -> hyper::Result<(Response<Incoming>, Driver)> {
+async fn over_http2(request: Request<Full<Bytes>>, io: Io) -> hyper::Result<(Response<Incoming>, Driver)> {
     let tasks = Tasks::default();
     let (mut sender, connection) = http2::Builder::new(tasks.clone())
         .max_header_list_size(HEAD_BYTES_MAX as u32)
@@ -198,10 +180,7 @@ pub(super) struct Driver {
 
 impl Driver {
     fn new(connection: Connection, tasks: Tasks) -> Self {
-        Driver {
-            connection: Some(connection),
-            tasks,
-        }
+        Driver { connection: Some(connection), tasks }
     }
 
     /// An error of the connection comes out of `future` too, so only that is looked at.
@@ -257,20 +236,11 @@ pub(super) fn failure(host: &str, error: &hyper::Error) -> Failure {
         return io_failure(host, io);
     }
     let (reason, what) = if error.is_parse_too_large() {
-        (
-            Reason::Protocol,
-            "a head of more than 64 KiB or 100 headers".into(),
-        )
+        (Reason::Protocol, "a head of more than 64 KiB or 100 headers".into())
     } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-        (
-            Reason::Receive,
-            "closed the connection without an answer".into(),
-        )
+        (Reason::Receive, "closed the connection without an answer".into())
     } else {
-        (
-            Reason::Protocol,
-            format!("does not answer with HTTP: {error}"),
-        )
+        (Reason::Protocol, format!("does not answer with HTTP: {error}"))
     };
     Failure::new(reason, format!("{host}: {what}"))
 }

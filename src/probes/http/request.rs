@@ -3,10 +3,7 @@
 //! Only headers that say nothing about us ([`HARMLESS`]) go along when a redirect leaves the origin: a list of secret
 //! names would miss the one that a vendor invented.
 
-use ::http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, PRAGMA,
-    USER_AGENT,
-};
+use ::http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, PRAGMA, USER_AGENT};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use bytes::Bytes;
 use url::{Host, Position, Url};
@@ -15,38 +12,13 @@ use crate::model::{Detail, Fault, Reason, Secret, Settings};
 use crate::probes::connect::Target;
 use crate::probes::failure::Failure;
 
-const HARMLESS: [HeaderName; 7] = [
-    ACCEPT,
-    ACCEPT_ENCODING,
-    ACCEPT_LANGUAGE,
-    CACHE_CONTROL,
-    CONTENT_TYPE,
-    PRAGMA,
-    USER_AGENT,
-];
+const HARMLESS: [HeaderName; 7] = [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, USER_AGENT];
 
 /// Set by the connection itself; a second opinion breaks the framing (RFC 9110 7.6.1, RFC 9112 6).
-const FRAMING: [&str; 7] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+const FRAMING: [&str; 7] = ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Parts of the names of headers that carry credentials.
-const CREDENTIALS: [&str; 8] = [
-    "auth",
-    "cookie",
-    "token",
-    "key",
-    "secret",
-    "session",
-    "password",
-    "signature",
-];
+const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "session", "password", "signature"];
 
 /// Shorter texts occur everywhere, and hiding them would make messages unreadable.
 const REDACTED_CHARS_MIN: usize = 6;
@@ -95,23 +67,14 @@ impl Request {
             return Err(faults);
         };
         let sends_credentials = headers.values().any(HeaderValue::is_sensitive);
-        for (name, value) in [
-            (USER_AGENT, AGENT),
-            (ACCEPT, "*/*"),
-            (ACCEPT_ENCODING, "gzip"),
-        ] {
-            headers
-                .entry(name)
-                .or_insert(HeaderValue::from_static(value));
+        for (name, value) in [(USER_AGENT, AGENT), (ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip")] {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
         Ok(Request {
             url,
             method,
             headers,
-            body: settings
-                .text("body")
-                .map(|t| t.to_owned().into())
-                .unwrap_or_default(),
+            body: settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default(),
             sends_credentials,
             secrets,
         })
@@ -132,12 +95,7 @@ impl Request {
     }
 
     /// Where an answer sends us, if it does.
-    pub fn next_hop(
-        &self,
-        hop: &Hop,
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Result<Option<Hop>, Failure> {
+    pub fn next_hop(&self, hop: &Hop, status: StatusCode, headers: &HeaderMap) -> Result<Option<Hop>, Failure> {
         let Some(location) = headers.get(LOCATION).filter(|_| is_redirect(status)) else {
             return Ok(None);
         };
@@ -154,13 +112,7 @@ impl Request {
         if !is_same_origin(&hop.url, &url) {
             headers = harmless(headers);
         }
-        Ok(Some(Hop {
-            url,
-            target,
-            method,
-            headers,
-            body,
-        }))
+        Ok(Some(Hop { url, target, method, headers, body }))
     }
 
     /// A vendor may echo what we sent; people must not read it in an alert.
@@ -184,11 +136,7 @@ impl Hop {
 
     /// The request line's target: origin form for HTTP/1.1, with scheme and authority for HTTP/2.
     pub fn uri(&self, http2: bool) -> Result<Uri, Failure> {
-        let from = if http2 {
-            Position::BeforeScheme
-        } else {
-            Position::BeforePath
-        };
+        let from = if http2 { Position::BeforeScheme } else { Position::BeforePath };
         Uri::try_from(&self.url[from..Position::AfterQuery]).map_err(|error| {
             let message = format!("{} has a path that cannot be sent: {error}", self.shown());
             Failure::new(Reason::Protocol, message)
@@ -209,8 +157,7 @@ fn url_of(settings: &Settings) -> Result<Url, Fault> {
     const EXAMPLE: &str = "write for example \"https://api.vendor.example/health\"";
     let text = settings.text("url").unwrap_or_default();
     // No text in the messages: the query may hold a secret.
-    let mut url = Url::parse(text)
-        .map_err(|error| Fault::new("url", format!("not a URL: {error}")).hint(EXAMPLE))?;
+    let mut url = Url::parse(text).map_err(|error| Fault::new("url", format!("not a URL: {error}")).hint(EXAMPLE))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(Fault::new("url", "kind http asks http:// and https:// URLs").hint(EXAMPLE));
     }
@@ -241,10 +188,7 @@ fn method_of(settings: &Settings) -> Result<Method, Fault> {
     let text = settings.text("method").unwrap_or("GET");
     let upper = text.to_ascii_uppercase();
     if text != upper {
-        let fault = Fault::new(
-            "method",
-            format!("methods are in capital letters: {text:?}"),
-        );
+        let fault = Fault::new("method", format!("methods are in capital letters: {text:?}"));
         return Err(fault.hint(format!("write \"{upper}\"")));
     }
     match Method::from_bytes(text.as_bytes()) {
@@ -258,8 +202,7 @@ fn method_of(settings: &Settings) -> Result<Method, Fault> {
 
 fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), Fault> {
     let fault = |message: String| Fault::new("headers", message);
-    let parsed = HeaderName::try_from(name)
-        .map_err(|_| fault(format!("{name:?} is not the name of a header")))?;
+    let parsed = HeaderName::try_from(name).map_err(|_| fault(format!("{name:?} is not the name of a header")))?;
     if FRAMING.contains(&parsed.as_str()) {
         let fault = fault(format!("{name} is set by the connection itself"));
         return Err(fault.hint("leave it out"));
@@ -284,12 +227,7 @@ fn redactable(settings: &Settings, name: &str) -> Vec<Secret> {
         .into_iter()
         .flatten()
         .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-        .flat_map(|(_, value)| {
-            [
-                Some(value.expose()),
-                value.expose().split_whitespace().last(),
-            ]
-        })
+        .flat_map(|(_, value)| [Some(value.expose()), value.expose().split_whitespace().last()])
         .flatten()
         .filter(|text| text.len() >= REDACTED_CHARS_MIN)
         .map(|text| Secret::new(text.to_owned()))
@@ -307,11 +245,7 @@ fn target(url: &Url, configured: bool) -> Option<Target> {
         Host::Ipv6(ip) => Host::Ipv6(ip),
     };
     let port = url.port_or_known_default()?;
-    Some(Target {
-        host,
-        port,
-        configured,
-    })
+    Some(Target { host, port, configured })
 }
 
 /// User information in a redirect is dropped: it is not ours to send.
@@ -330,21 +264,13 @@ fn joined(base: &Url, location: &HeaderValue) -> Result<Url, Failure> {
 fn not_followed(location: &HeaderValue) -> Failure {
     let text = String::from_utf8_lossy(location.as_bytes());
     let place = text.split(['?', '#']).next().unwrap_or_default();
-    Failure::new(
-        Reason::RedirectLimit,
-        format!("a redirect that cannot be followed: {place}"),
-    )
+    Failure::new(Reason::RedirectLimit, format!("a redirect that cannot be followed: {place}"))
 }
 
 /// Method and body after a redirect (RFC 9110 15.4): only 307 and 308 repeat the request.
 fn carried(hop: &Hop, status: StatusCode) -> (Method, Bytes) {
-    let keeps =
-        matches!(status.as_u16(), 307 | 308) || matches!(hop.method, Method::GET | Method::HEAD);
-    if keeps {
-        (hop.method.clone(), hop.body.clone())
-    } else {
-        (Method::GET, Bytes::new())
-    }
+    let keeps = matches!(status.as_u16(), 307 | 308) || matches!(hop.method, Method::GET | Method::HEAD);
+    if keeps { (hop.method.clone(), hop.body.clone()) } else { (Method::GET, Bytes::new()) }
 }
 
 /// Same host, and same port but for the step from http to https.
@@ -370,30 +296,14 @@ mod tests {
     use crate::model::settings::Value;
 
     fn settings(url: &str, headers: &[(&str, &str)]) -> Settings {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), Secret::new(value.to_string())))
-            .collect();
-        Settings(
-            [
-                ("url", Value::Text(url.into())),
-                ("headers", Value::SecretMap(headers)),
-            ]
-            .into(),
-        )
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), Secret::new(value.to_string()))).collect();
+        Settings([("url", Value::Text(url.into())), ("headers", Value::SecretMap(headers))].into())
     }
 
     #[test]
     fn faults_point_at_what_is_wrong() {
         let fault = |settings: &Settings| Request::of(settings).err().unwrap().remove(0);
-        for url in [
-            "",
-            "vendor.example",
-            "ftp://vendor.example/",
-            "http://",
-            "https://a:0/",
-            "http://[::1",
-        ] {
+        for url in ["", "vendor.example", "ftp://vendor.example/", "http://", "https://a:0/", "http://[::1"] {
             let found = fault(&settings(url, &[]));
             assert_eq!(found.key, "url", "{url}");
             assert!(found.hint.is_some());
@@ -401,47 +311,26 @@ mod tests {
         let found = fault(&settings("https://me:pw@vendor.example/", &[]));
         assert_eq!(found.at, Some(8..13));
         assert!(!found.message.contains("pw"));
-        for (name, value) in [
-            ("bad name", "x"),
-            ("Host", "a\nb"),
-            ("Content-Length", "3"),
-            ("X", "ä\n"),
-        ] {
-            assert_eq!(
-                fault(&settings("http://a/", &[(name, value)])).key,
-                "headers",
-                "{name}"
-            );
+        for (name, value) in [("bad name", "x"), ("Host", "a\nb"), ("Content-Length", "3"), ("X", "ä\n")] {
+            assert_eq!(fault(&settings("http://a/", &[(name, value)])).key, "headers", "{name}");
         }
     }
 
     #[test]
     fn credentials_are_known_by_their_names() {
-        for (name, want) in [
-            ("Authorization", true),
-            ("Cookie", true),
-            ("X-Api-Key", true),
-            ("PRIVATE-TOKEN", true),
-            ("Accept", false),
-            ("X-Trace", false),
-        ] {
+        for (name, want) in
+            [("Authorization", true), ("Cookie", true), ("X-Api-Key", true), ("PRIVATE-TOKEN", true), ("Accept", false), ("X-Trace", false)]
+        {
             let request = Request::of(&settings("http://a/", &[(name, "v")])).unwrap();
             assert_eq!(request.sends_credentials, want, "{name}");
         }
     }
 
     fn follow(from: &str, status: u16, location: &str) -> Result<Option<Hop>, Reason> {
-        let sent = [
-            ("Authorization", "Bearer secret"),
-            ("X-Own", "x"),
-            ("Accept", "text/html"),
-        ];
+        let sent = [("Authorization", "Bearer secret"), ("X-Own", "x"), ("Accept", "text/html")];
         let request = Request::of(&settings(from, &sent)).unwrap();
         let mut headers = HeaderMap::new();
-        headers.insert(
-            LOCATION,
-            HeaderValue::from_bytes(location.as_bytes()).unwrap(),
-        );
+        headers.insert(LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap());
         let status = StatusCode::from_u16(status).unwrap();
         let next = request.next_hop(&request.first_hop(), status, &headers);
         next.map_err(|failure| failure.reason)
@@ -465,11 +354,7 @@ mod tests {
             ("http://a/", "http://[bad"),
             ("http://a/", "http://\u{e4}\u{0300}\u{fffd}:x/"),
         ] {
-            assert_eq!(
-                follow(from, 302, location).unwrap_err(),
-                Reason::RedirectLimit,
-                "{location}"
-            );
+            assert_eq!(follow(from, 302, location).unwrap_err(), Reason::RedirectLimit, "{location}");
         }
         assert!(follow("http://a/", 304, "/x").unwrap().is_none());
     }
@@ -492,14 +377,8 @@ mod tests {
 
     #[test]
     fn s8_only_the_configured_place_was_meant() {
-        for (location, meant) in [
-            ("http://127.0.0.1:81/x", true),
-            ("http://127.0.0.1:82/", false),
-            ("http://127.0.0.2:81/", false),
-        ] {
-            let hop = follow("http://127.0.0.1:81/", 302, location)
-                .unwrap()
-                .unwrap();
+        for (location, meant) in [("http://127.0.0.1:81/x", true), ("http://127.0.0.1:82/", false), ("http://127.0.0.2:81/", false)] {
+            let hop = follow("http://127.0.0.1:81/", 302, location).unwrap().unwrap();
             assert_eq!(hop.target.configured, meant, "{location}");
         }
     }
@@ -508,10 +387,7 @@ mod tests {
     fn what_is_echoed_is_hidden() {
         let sent = [("Authorization", "Bearer s3cret-token")];
         let request = Request::of(&settings("http://a/", &sent)).unwrap();
-        let mut detail = Detail {
-            message: "saw 'you sent s3cret-token'".into(),
-            ..Detail::default()
-        };
+        let mut detail = Detail { message: "saw 'you sent s3cret-token'".into(), ..Detail::default() };
         request.redact(&mut detail);
         assert_eq!(detail.message, "saw 'you sent …'");
     }

@@ -50,10 +50,7 @@ impl Daemon {
     pub fn of(binary: impl Into<PathBuf>, config: &str, vendors: &[(&str, &str)]) -> Daemon {
         let daemon = Daemon {
             binary: binary.into(),
-            directory: tempfile::Builder::new()
-                .prefix("vendord-it-")
-                .tempdir()
-                .expect("a temporary directory"),
+            directory: tempfile::Builder::new().prefix("vendord-it-").tempdir().expect("a temporary directory"),
             port: free_port(),
             environment: Vec::new(),
             child: None,
@@ -81,20 +78,16 @@ impl Daemon {
     }
 
     pub fn write_config(&self, config: &str) {
-        let filled = config
-            .replace("{port}", &self.port.to_string())
-            .replace("{dir}", &self.directory().to_string_lossy());
+        let filled = config.replace("{port}", &self.port.to_string()).replace("{dir}", &self.directory().to_string_lossy());
         fs::write(self.path("vendord.toml"), filled).expect("the directory is ours");
     }
 
     pub fn write_vendor(&self, id: &str, text: &str) {
-        fs::write(self.path("vendors").join(format!("{id}.toml")), text)
-            .expect("the directory is ours");
+        fs::write(self.path("vendors").join(format!("{id}.toml")), text).expect("the directory is ours");
     }
 
     pub fn remove_vendor(&self, id: &str) {
-        fs::remove_file(self.path("vendors").join(format!("{id}.toml")))
-            .expect("the file was there");
+        fs::remove_file(self.path("vendors").join(format!("{id}.toml"))).expect("the file was there");
     }
 
     /// Starts it and waits until it says that it is ready; how long that took.
@@ -106,11 +99,7 @@ impl Daemon {
             if let Some(status) = self.ended() {
                 panic!("the daemon ended at start with {status}:\n{}", self.tail());
             }
-            assert!(
-                began.elapsed() < READY_WITHIN,
-                "not ready within {READY_WITHIN:?}:\n{}",
-                self.tail()
-            );
+            assert!(began.elapsed() < READY_WITHIN, "not ready within {READY_WITHIN:?}:\n{}", self.tail());
             std::thread::sleep(super::ms(5));
         }
         began.elapsed()
@@ -119,27 +108,16 @@ impl Daemon {
     /// Starts it without waiting.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.path("vendord.log"))
-            .expect("the directory is ours");
+        let log = File::options().create(true).append(true).open(self.path("vendord.log")).expect("the directory is ours");
         let errors = log.try_clone().expect("a second handle");
         let mut command = self.command();
-        command
-            .arg("run")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
+        command.arg("run").stdin(Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(command.spawn().expect("the binary starts"));
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
-        command
-            .arg("-c")
-            .arg(self.path("vendord.toml"))
-            .env("NO_COLOR", "1");
+        command.arg("-c").arg(self.path("vendord.toml")).env("NO_COLOR", "1");
         command.envs(self.environment.iter().cloned());
         command
     }
@@ -223,27 +201,15 @@ impl Daemon {
     /// Runs a command on the same configuration, to its end.
     #[track_caller]
     pub fn cli(&self, args: &[&str]) -> Printed {
-        let [out, err] =
-            [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a temporary file"));
+        let [out, err] = [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a temporary file"));
         let file = |of: &tempfile::NamedTempFile| of.reopen().expect("a second handle");
         let mut command = self.command();
-        command
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(file(&out))
-            .stderr(file(&err));
+        command.args(args).stdin(Stdio::null()).stdout(file(&out)).stderr(file(&err));
         let mut child = command.spawn().expect("the binary starts");
         let status = end_of(&mut child, CLI_WITHIN);
-        let read = |of: &tempfile::NamedTempFile| {
-            String::from_utf8_lossy(&fs::read(of.path()).expect("our own file")).into_owned()
-        };
+        let read = |of: &tempfile::NamedTempFile| String::from_utf8_lossy(&fs::read(of.path()).expect("our own file")).into_owned();
         Printed {
-            status: status.unwrap_or_else(|| {
-                panic!(
-                    "`vendord {}` did not end within {CLI_WITHIN:?}",
-                    args.join(" ")
-                )
-            }),
+            status: status.unwrap_or_else(|| panic!("`vendord {}` did not end within {CLI_WITHIN:?}", args.join(" "))),
             out: read(&out),
             err: read(&err),
         }
@@ -252,30 +218,17 @@ impl Daemon {
     #[track_caller]
     pub fn cli_json(&self, args: &[&str]) -> serde_json::Value {
         let printed = self.cli(&[args, &["--json"]].concat());
-        serde_json::from_str(&printed.out).unwrap_or_else(|e| {
-            panic!(
-                "`vendord {} --json` printed no JSON ({e}): {printed:?}",
-                args.join(" ")
-            )
-        })
+        serde_json::from_str(&printed.out)
+            .unwrap_or_else(|e| panic!("`vendord {} --json` printed no JSON ({e}): {printed:?}", args.join(" ")))
     }
 
     /// [`wait_for`] with the end of the log when it fails.
     #[track_caller]
-    pub fn wait_for<T>(
-        &self,
-        what: &str,
-        within: Duration,
-        mut look: impl FnMut(&Daemon) -> Option<T>,
-    ) -> T {
+    pub fn wait_for<T>(&self, what: &str, within: Duration, mut look: impl FnMut(&Daemon) -> Option<T>) -> T {
         let began = Instant::now();
         wait_for(what, within + s(5), || {
             let found = look(self);
-            assert!(
-                found.is_some() || began.elapsed() < within,
-                "{what}: not within {within:?}:\n{}",
-                self.tail()
-            );
+            assert!(found.is_some() || began.elapsed() < within, "{what}: not within {within:?}:\n{}", self.tail());
             found
         })
     }
@@ -322,16 +275,9 @@ impl Metrics {
     /// Panics at a line that is neither a comment nor a sample.
     pub fn parse(text: &str) -> Metrics {
         let mut all = Metrics::default();
-        for line in text
-            .lines()
-            .filter(|l| !l.is_empty() && !l.starts_with('#'))
-        {
-            let (name, labels, value) =
-                sample(line).unwrap_or_else(|| panic!("not a sample: {line}"));
-            all.0
-                .entry(name)
-                .or_default()
-                .push(Series { labels, value });
+        for line in text.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            let (name, labels, value) = sample(line).unwrap_or_else(|| panic!("not a sample: {line}"));
+            all.0.entry(name).or_default().push(Series { labels, value });
         }
         all
     }
@@ -345,16 +291,8 @@ impl Metrics {
         self.series(name, labels).map(|s| s.value).sum()
     }
 
-    pub fn series<'a>(
-        &'a self,
-        name: &str,
-        labels: &'a [(&str, &str)],
-    ) -> impl Iterator<Item = &'a Series> {
-        let carries = |s: &&Series| {
-            labels
-                .iter()
-                .all(|(k, v)| s.labels.get(*k).is_some_and(|have| have == v))
-        };
+    pub fn series<'a>(&'a self, name: &str, labels: &'a [(&str, &str)]) -> impl Iterator<Item = &'a Series> {
+        let carries = |s: &&Series| labels.iter().all(|(k, v)| s.labels.get(*k).is_some_and(|have| have == v));
         self.0.get(name).into_iter().flatten().filter(carries)
     }
 }

@@ -59,13 +59,8 @@ struct Wanted {
 
 impl Server {
     /// `handler` gets the connection and a flag that says that the server is going away.
-    pub fn start(
-        handler: impl Fn(Request, TcpStream, &AtomicBool) + Send + Sync + 'static,
-    ) -> Server {
-        let server = Server {
-            port: free_port(),
-            gate: Arc::default(),
-        };
+    pub fn start(handler: impl Fn(Request, TcpStream, &AtomicBool) + Send + Sync + 'static) -> Server {
+        let server = Server { port: free_port(), gate: Arc::default() };
         let (port, gate) = (server.port, server.gate.clone());
         let handler: Arc<Handler> = Arc::new(handler);
         std::thread::spawn(move || listen(port, &gate, &handler));
@@ -91,16 +86,8 @@ impl Server {
             drop(TcpStream::connect(("127.0.0.1", self.port)));
         }
         let settled = |w: &mut Wanted| w.is_open != open;
-        let (_wanted, late) = self
-            .gate
-            .changed
-            .wait_timeout_while(wanted, WITHIN, settled)
-            .unwrap();
-        assert!(
-            !late.timed_out(),
-            "port {} cannot be opened or closed",
-            self.port
-        );
+        let (_wanted, late) = self.gate.changed.wait_timeout_while(wanted, WITHIN, settled).unwrap();
+        assert!(!late.timed_out(), "port {} cannot be opened or closed", self.port);
     }
 }
 
@@ -114,10 +101,7 @@ impl Drop for Server {
 fn listen(port: u16, gate: &Arc<Gate>, handler: &Arc<Handler>) {
     loop {
         let idle = |w: &mut Wanted| !w.open && !gate.stopped.load(Ordering::SeqCst);
-        let wanted = gate
-            .changed
-            .wait_while(gate.wanted.lock().unwrap(), idle)
-            .unwrap();
+        let wanted = gate.changed.wait_while(gate.wanted.lock().unwrap(), idle).unwrap();
         drop(wanted);
         if gate.stopped.load(Ordering::SeqCst) {
             return;
@@ -155,20 +139,11 @@ fn read_request(stream: &TcpStream) -> io::Result<Request> {
     let first = read_line(&mut reader)?;
     let (at, wall) = (Instant::now(), SystemTime::now());
     let headers = read_headers(&mut reader)?;
-    let length = header(&headers, "content-length")
-        .and_then(|l| l.parse().ok())
-        .unwrap_or(0);
+    let length = header(&headers, "content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let mut words = first.split(' ').map(str::to_owned);
-    Ok(Request {
-        at,
-        wall,
-        method: words.next().unwrap_or_default(),
-        target: words.next().unwrap_or_default(),
-        headers,
-        body,
-    })
+    Ok(Request { at, wall, method: words.next().unwrap_or_default(), target: words.next().unwrap_or_default(), headers, body })
 }
 
 fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
@@ -220,23 +195,11 @@ pub fn post(port: u16, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io:
     ask(port, "POST", path, headers, body)
 }
 
-fn ask(
-    port: u16,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> io::Result<Page> {
+fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Page> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(WITHIN))?;
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
-        body.len()
-    );
-    if !headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-    {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head += &format!("Host: 127.0.0.1:{port}\r\n");
     }
     for (name, value) in headers {
@@ -260,11 +223,7 @@ fn read_page(mut reader: impl BufRead) -> io::Result<Page> {
     } else {
         reader.read_to_end(&mut body)?;
     }
-    Ok(Page {
-        status: status.ok_or_else(|| io::Error::other(format!("no status: {first}")))?,
-        headers,
-        body,
-    })
+    Ok(Page { status: status.ok_or_else(|| io::Error::other(format!("no status: {first}")))?, headers, body })
 }
 
 fn read_chunk(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<u64> {

@@ -37,9 +37,7 @@ impl Try {
     }
 
     pub fn accepted(&self) -> bool {
-        self.mode
-            .status()
-            .is_some_and(|code| (200..300).contains(&code))
+        self.mode.status().is_some_and(|code| (200..300).contains(&code))
     }
 
     pub fn json(&self) -> Value {
@@ -51,45 +49,32 @@ impl Try {
     }
 
     pub fn alerts(&self) -> Vec<Value> {
-        self.json()["data"]["alerts"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
+        self.json()["data"]["alerts"].as_array().cloned().unwrap_or_default()
     }
 
     /// What is wrong with its Standard Webhooks signature under `secret`.
     pub fn signature_problem(&self, secret: &str) -> Option<String> {
-        let (Some(id), Some(timestamp), Some(signatures)) = (
-            self.header("webhook-id"),
-            self.header("webhook-timestamp"),
-            self.header("webhook-signature"),
-        ) else {
+        let (Some(id), Some(timestamp), Some(signatures)) =
+            (self.header("webhook-id"), self.header("webhook-timestamp"), self.header("webhook-signature"))
+        else {
             return Some(format!("headers are missing: {:?}", self.headers));
         };
         if !self.is_of_now(timestamp) {
-            return Some(format!(
-                "timestamp {timestamp} is not that of {:?}",
-                self.wall
-            ));
+            return Some(format!("timestamp {timestamp} is not that of {:?}", self.wall));
         }
         let want = sign(secret, id, timestamp, &self.body);
         (!signatures.split(' ').any(|s| s == want)).then(|| format!("{signatures} lacks {want}"))
     }
 
     fn is_of_now(&self, timestamp: &str) -> bool {
-        let arrived = self
-            .wall
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let arrived = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let claimed = Duration::from_secs(timestamp.parse().unwrap_or(0));
         arrived.abs_diff(claimed) <= CLOCK_TOLERANCE
     }
 }
 
 fn sign(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> String {
-    let encoded = secret
-        .strip_prefix("whsec_")
-        .expect("a secret of Standard Webhooks");
+    let encoded = secret.strip_prefix("whsec_").expect("a secret of Standard Webhooks");
     let key = STANDARD.decode(encoded).expect("base64");
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("any length will do");
     mac.update(&[id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat());
@@ -112,10 +97,7 @@ struct Shared {
 impl Receiver {
     /// Accepts everything.
     pub fn start() -> Receiver {
-        let shared = Arc::new(Shared {
-            reply: Mutex::new(Reply::ok()),
-            ledger: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { reply: Mutex::new(Reply::ok()), ledger: Mutex::default() });
         let serving = shared.clone();
         let server = Server::start(move |request, stream, stopped| {
             let method = request.method.clone();
@@ -177,16 +159,10 @@ impl Receiver {
         for (event, alert) in self.accepted() {
             if matches!(event.as_str(), "alert.firing" | "alert.resolved") {
                 let who = format!("{} {} {}", alert["rule"], alert["vendor"], alert["subject"]);
-                lives
-                    .entry(who)
-                    .or_default()
-                    .push((event, alert["id"].to_string()));
+                lives.entry(who).or_default().push((event, alert["id"].to_string()));
             }
         }
-        lives
-            .into_iter()
-            .filter(|(_, life)| !takes_turns(life))
-            .collect()
+        lives.into_iter().filter(|(_, life)| !takes_turns(life)).collect()
     }
 
     /// Messages, by type and alert, whose tries did not share one `webhook-id`. A repeat is another message, so this is for tests without repeats.
@@ -195,9 +171,7 @@ impl Receiver {
         for one in self.tries() {
             for alert in one.alerts() {
                 let message = (one.event(), alert["id"].to_string());
-                ids.entry(message)
-                    .or_default()
-                    .insert(one.webhook_id().to_owned());
+                ids.entry(message).or_default().insert(one.webhook_id().to_owned());
             }
         }
         ids.into_iter().filter(|(_, ids)| ids.len() > 1).collect()
@@ -222,7 +196,5 @@ impl Shared {
 
 fn takes_turns(life: &Life) -> bool {
     life.len().is_multiple_of(2)
-        && life.chunks(2).all(|pair| {
-            pair[0].0 == "alert.firing" && pair[1].0 == "alert.resolved" && pair[0].1 == pair[1].1
-        })
+        && life.chunks(2).all(|pair| pair[0].0 == "alert.firing" && pair[1].0 == "alert.resolved" && pair[0].1 == pair[1].1)
 }

@@ -147,12 +147,7 @@ impl From<Mode> for Reply {
             // Packing takes a while, which is not to be taken for a slow answer.
             bomb();
         }
-        Reply {
-            mode,
-            headers: Vec::new(),
-            body: b"{\"status\":\"ok\"}".to_vec(),
-            delay: Duration::ZERO,
-        }
+        Reply { mode, headers: Vec::new(), body: b"{\"status\":\"ok\"}".to_vec(), delay: Duration::ZERO }
     }
 }
 
@@ -182,30 +177,17 @@ fn linger(mut stream: &TcpStream, time: Duration, stopped: &AtomicBool) {
         }
         let _ = stream.set_read_timeout(Some(left.min(LOOK_EVERY)));
         match stream.read(&mut byte) {
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) => {}
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Ok(1) => {}
             _ => return,
         }
     }
 }
 
-fn trickle(
-    mut stream: TcpStream,
-    whole: &[u8],
-    bytes_per_second: u32,
-    stopped: &AtomicBool,
-) -> io::Result<()> {
+fn trickle(mut stream: TcpStream, whole: &[u8], bytes_per_second: u32, stopped: &AtomicBool) -> io::Result<()> {
     for byte in whole {
         stream.write_all(&[*byte])?;
-        linger(
-            &stream,
-            Duration::from_secs(1) / bytes_per_second.max(1),
-            stopped,
-        );
+        linger(&stream, Duration::from_secs(1) / bytes_per_second.max(1), stopped);
         if stopped.load(Ordering::SeqCst) {
             break;
         }
@@ -235,9 +217,7 @@ fn bomb() -> &'static [u8] {
     BOMB.get_or_init(|| {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         for _ in 0..64 {
-            packer
-                .write_all(&[0; 1 << 20])
-                .expect("memory can be written to");
+            packer.write_all(&[0; 1 << 20]).expect("memory can be written to");
         }
         packer.finish().expect("memory can be written to")
     })

@@ -55,11 +55,7 @@ impl Shim {
         };
         let control = tempfile::NamedTempFile::new().expect("a temporary file");
         control.as_file().set_len(WORDS * 8).expect("our own file");
-        Some(Shim {
-            library,
-            path_part: path_part.to_owned(),
-            control,
-        })
+        Some(Shim { library, path_part: path_part.to_owned(), control })
     }
 
     /// What a process needs in its environment to be under this shim: see [`super::Daemon::environment`].
@@ -118,19 +114,13 @@ impl Shim {
 
     // The library maps the file as shared memory, which the kernel keeps the same as what is read and written here.
     fn put(&self, at: u64, value: i64) {
-        let written = self
-            .control
-            .as_file()
-            .write_all_at(&value.to_ne_bytes(), at * 8);
+        let written = self.control.as_file().write_all_at(&value.to_ne_bytes(), at * 8);
         written.expect("our own file");
     }
 
     fn word(&self, at: u64) -> i64 {
         let mut bytes = [0; 8];
-        self.control
-            .as_file()
-            .read_exact_at(&mut bytes, at * 8)
-            .expect("our own file");
+        self.control.as_file().read_exact_at(&mut bytes, at * 8).expect("our own file");
         i64::from_ne_bytes(bytes)
     }
 }
@@ -166,11 +156,7 @@ fn compile(directory: &Path, library: &Path) -> Result<(), String> {
         .output()
         .map_err(|e| format!("cc cannot be run: {e}"))?;
     // A compiler that is there and fails is a mistake in the shim, not a lack of the machine.
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     // The linker may have replaced the file, so it is opened anew.
     File::open(own.path()).map_err(|e| e.to_string())?;
     own.persist(library).map_err(|e| e.to_string())?;

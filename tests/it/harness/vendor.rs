@@ -32,11 +32,7 @@ struct Shared {
 impl FakeVendor {
     /// Answers 200 to everything.
     pub fn start() -> FakeVendor {
-        let shared = Arc::new(Shared {
-            replies: Mutex::default(),
-            otherwise: Mutex::new(Reply::ok()),
-            served: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { replies: Mutex::default(), otherwise: Mutex::new(Reply::ok()), served: Mutex::default() });
         let serving = shared.clone();
         let server = Server::start(move |request, stream, stopped| {
             let reply = serving.reply(request.path());

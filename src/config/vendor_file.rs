@@ -1,0 +1,227 @@
+//! Vendor files, one per vendor: `vendors/*.toml`. The file's name is the vendor's id.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::diagnostics::{Level, Place};
+use super::reader::{Description, Desk, Said, Table, Written, not_supported, read, unknown};
+use super::source::Source;
+use super::{Kinds, StatusPage, Vendor, check, daemon_file, keys};
+use crate::model::id::name_problem;
+use crate::model::{Fault, Key, VendorId};
+use crate::probes::Workshop;
+
+/// What the checks and pages of all vendors share.
+pub(super) struct Defaults<'t> {
+    pub checks: Option<Written<'t>>,
+    status_pages: Option<Written<'t>>,
+}
+
+pub(super) fn read_all(desk: &mut Desk, root: &Written, registry: &Table, kinds: Kinds<'static>, workshop: &Workshop) -> Vec<Vendor> {
+    let defaults = defaults(desk, root, kinds);
+    let mut ids = BTreeMap::new();
+    let mut vendors = Vec::new();
+    for path in files(desk, registry) {
+        let Some(source) = desk.open(&path) else {
+            continue;
+        };
+        let Some(id) = id_of(desk, &path, &source, &mut ids) else {
+            continue;
+        };
+        let Some(tree) = desk.parse(&source) else {
+            continue;
+        };
+        let file = Written { source: source.clone(), table: &tree, span: 0..0, subject: id.clone() };
+        vendors.extend(vendor(desk, &file, &id, &defaults, kinds, workshop));
+    }
+    vendors
+}
+
+/// `[defaults.checks]` and `[defaults.status_pages]`, with their own faults told.
+fn defaults<'t>(desk: &mut Desk, root: &Written<'t>, kinds: Kinds) -> Defaults<'t> {
+    let Some(defaults) = root.section(desk, "defaults", "defaults.checks") else {
+        return Defaults { checks: None, status_pages: None };
+    };
+    for name in defaults.table.keys() {
+        if !["checks", "status_pages"].contains(&&**name.get_ref()) {
+            let said = unknown(name.get_ref(), "defaults.", ["checks", "status_pages"]);
+            desk.error(&defaults, name.span(), said);
+        }
+    }
+    let checks = defaults.section(desk, "checks", "defaults.checks");
+    if let Some(checks) = &checks {
+        check::read_defaults(desk, checks, kinds);
+    }
+    let status_pages = defaults.section(desk, "status_pages", "defaults.status_pages");
+    if let Some(pages) = &status_pages {
+        let keys = keys::status_page_defaults();
+        read(desk, pages, None, &Description::of(&[&keys]));
+    }
+    Defaults { checks, status_pages }
+}
+
+/// What the patterns of `[registry] vendors` name, in order, each once.
+fn files(desk: &mut Desk, registry: &Table) -> Vec<PathBuf> {
+    let mut files = BTreeSet::new();
+    let patterns = registry.settings.texts("vendors").unwrap_or_default();
+    for (item, pattern) in patterns.iter().enumerate() {
+        let fault = |message: String| Fault::new("vendors", message).item(item);
+        let found = match matches(&desk.folder, pattern) {
+            Ok(found) => found,
+            Err(error) => {
+                let message = format!("vendors {pattern:?} is not a glob: {}", error.msg);
+                desk.fault(registry, fault(message).hint("write for example \"vendors/*.toml\""));
+                continue;
+            }
+        };
+        let folder = super::source::shown(&desk.folder, &desk.env.current_dir);
+        let folder = if folder.is_empty() { ".".into() } else { folder };
+        if found.is_empty() && pattern.contains(['*', '?', '[']) {
+            let message = format!("no file in {folder} matches {pattern:?}");
+            desk.warn(registry, fault(message));
+        } else if found.is_empty() {
+            let message = format!("there is no file {pattern} in {folder}");
+            desk.fault(registry, fault(message));
+        }
+        files.extend(found);
+    }
+    files.into_iter().collect()
+}
+
+fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, glob::PatternError> {
+    let options = glob::MatchOptions {
+        // Editors leave hidden files beside those that they write.
+        require_literal_leading_dot: true,
+        require_literal_separator: true,
+        case_sensitive: true,
+    };
+    let full = match pattern.starts_with('/') {
+        true => pattern.to_string(),
+        false => format!("{}/{pattern}", glob::Pattern::escape(&folder.display().to_string())),
+    };
+    let found = glob::glob_with(&full, options)?;
+    Ok(found.filter_map(Result::ok).filter(|path| !path.is_dir()).collect())
+}
+
+fn id_of(desk: &mut Desk, path: &Path, source: &Arc<Source>, ids: &mut BTreeMap<String, Arc<Source>>) -> Option<String> {
+    let id = path.file_stem()?.to_string_lossy().into_owned();
+    let said: Said = if let Some(problem) = name_problem(&id) {
+        let message = format!("the file's name is the vendor's id, and {id:?} {problem}");
+        (message, Some("rename the file".into()))
+    } else if let Some(other) = ids.get(&id) {
+        let message = format!("{} describes the vendor {id} already", other.shown);
+        let hint = "rename one of them, or put both together";
+        (message, Some(hint.into()))
+    } else {
+        ids.insert(id.clone(), source.clone());
+        return Some(id);
+    };
+    let place = Place { source: source.clone(), span: None };
+    desk.say(Level::Error, place, "", said);
+    None
+}
+
+fn vendor(desk: &mut Desk, file: &Written, id: &str, defaults: &Defaults, kinds: Kinds<'static>, workshop: &Workshop) -> Option<Vendor> {
+    let table = vendor_table(desk, file);
+    if let Some(written) = table.settings.text("id").filter(|written| *written != id) {
+        let message = format!("id {written:?} is not the file's name");
+        let hint = format!("remove it, or rename the file to {written}.toml");
+        desk.fault(&table, Fault::new("id", message).hint(hint));
+    }
+    let id = VendorId::new(id);
+    let checks = check::read_all(desk, file, &id, defaults, kinds, workshop);
+    let status_pages = status_pages(desk, file, defaults);
+    let settings = &table.settings;
+    let name = settings.text("name").unwrap_or(id.as_str()).to_string();
+    Some(Vendor {
+        name,
+        tier: u8::try_from(*settings.count("tier")?).ok()?,
+        category: settings.text("category")?.to_string(),
+        website: settings.text("website")?.to_string(),
+        merge_gap: *settings.duration("merge_gap")?,
+        id,
+        checks,
+        status_pages,
+    })
+}
+
+/// The keys outside of `[[checks]]` and `[[status_pages]]`.
+fn vendor_table(desk: &mut Desk, file: &Written) -> Table {
+    const ARRAYS: [&str; 2] = ["checks", "status_pages"];
+    let elsewhere = |name: &str| {
+        if keys::LATER_VENDOR.contains(&name) {
+            return Some(not_supported(&format!("`{name}`"), None));
+        }
+        let known = keys::VENDOR.iter().map(|key| key.name).chain(ARRAYS);
+        match name {
+            "check" | "status_page" => Some((format!("unknown table `{name}`"), Some(format!("write [[{name}s]]")))),
+            _ if belongs_to_check(name) => Some((format!("`{name}` is a key of checks"), Some("move it below [[checks]]".into()))),
+            _ => Some(unknown(name, "", known)),
+        }
+    };
+    let description = Description { keys: &[keys::VENDOR], tables: &ARRAYS, elsewhere: &elsewhere };
+    read(desk, file, None, &description)
+}
+
+fn belongs_to_check(name: &str) -> bool {
+    keys::CHECK.iter().any(|key| key.name == name)
+}
+
+fn status_pages(desk: &mut Desk, file: &Written, defaults: &Defaults) -> Vec<StatusPage> {
+    let mut pages: Vec<StatusPage> = Vec::new();
+    for (n, mut written) in file.array(desk, "status_pages").into_iter().enumerate() {
+        let name = match (written.text("name"), n) {
+            (Some(name), _) => name.to_string(),
+            (None, 0) => "status".into(),
+            (None, n) => format!("status-{}", n + 1),
+        };
+        written.subject = format!("{}: status page {name:?}", file.subject);
+        let page = status_page(desk, &written, defaults, &name, &pages);
+        if page.is_some() {
+            let message = "status pages are not read by this version yet".into();
+            let hint = "checks are run; the page is kept for a later version";
+            let place = written.place(written.span.clone());
+            let said = (message, Some(hint.into()));
+            desk.say(Level::Warning, place, &written.subject, said);
+        }
+        pages.extend(page);
+    }
+    pages
+}
+
+fn status_page(desk: &mut Desk, written: &Written, defaults: &Defaults, name: &str, others: &[StatusPage]) -> Option<StatusPage> {
+    let keys: &[&[Key]] = &[keys::STATUS_PAGE];
+    let table = read(desk, written, defaults.status_pages.as_ref(), &Description::of(keys));
+    if let Some(problem) = name_problem(name) {
+        let fault = Fault::new("name", format!("the page's name {name:?} {problem}"));
+        desk.fault(&table, fault);
+    }
+    if others.iter().any(|other| other.name == name) {
+        let fault = Fault::new("name", format!("there are two status pages {name:?}"));
+        desk.fault(&table, fault.hint("give each a name of its own"));
+    }
+    let settings = &table.settings;
+    let url = settings.text("url")?;
+    if let Err((message, hint)) = daemon_file::http_url(url) {
+        let mut fault = Fault::new("url", format!("url {message}"));
+        fault.hint = hint;
+        desk.fault(&table, fault);
+    }
+    let texts = |key| settings.texts(key).map(<[String]>::to_vec);
+    Some(StatusPage {
+        name: name.to_string(),
+        url: url.to_string(),
+        format: settings.text("format")?.to_string(),
+        components: texts("components")?,
+        groups: texts("groups")?,
+        regions: texts("regions")?,
+        interval: settings.duration("interval").copied(),
+        timeout: *settings.duration("timeout")?,
+        stale_after: *settings.duration("stale_after")?,
+        watch_components: settings.on("watch_components"),
+        allow_private: settings.on("allow_private"),
+        enabled: settings.on("enabled"),
+        labels: settings.text_map("labels")?.clone(),
+    })
+}

@@ -1,0 +1,155 @@
+//! Configurations that load, and what they come to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use vendord::config::{self, Config, Env, Kinds, Loaded};
+use vendord::model::{KofN, Severity};
+use vendord::probes::Workshop;
+
+const SIGNING: &str = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTAx";
+
+fn load_at(dir: &Path, files: &[(&str, &str)]) -> Loaded {
+    for (file, text) in files {
+        let path = dir.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let env = Env { variable: Box::new(|name| (name == "SIGNING").then(|| SIGNING.to_string())), current_dir: dir.to_path_buf() };
+    config::load_with(Path::new("vendord.toml"), &Workshop::new(), Kinds::of_this_version(), &env)
+}
+
+fn load(files: &[(&str, &str)]) -> Config {
+    let dir = tempfile::tempdir().unwrap();
+    let loaded = load_at(dir.path(), files);
+    loaded.config.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)))
+}
+
+/// Everything that the acceptance of the daemon and its benchmark write.
+const MAIN: &str = r#"
+[store]
+url = "sqlite:/var/lib/vendord/vendord.db"
+[agent]
+witnesses = []
+max_in_flight = 512
+max_per_host = 512
+[web]
+listen = "127.0.0.1:19978"
+[defaults.checks]
+interval = "1s"
+timeout = "800ms"
+retry_interval = "400ms"
+down_after = "3"
+up_after = "2"
+flap_changes = 10000
+[defaults.status_pages]
+interval = "1s"
+[[receivers]]
+name = "oncall"
+kind = "webhook"
+url = "http://127.0.0.1:1234/hook"
+secret = { env = "SIGNING" }
+retry = ["0s", "1s", "1s", "2s", "500ms"]
+[[routes]]
+receiver = "oncall"
+group_wait = "0s"
+group_interval = "1s"
+"#;
+
+const ACME: &str = r#"
+name = "Acme"
+tier = 1
+[[status_pages]]
+url = "http://127.0.0.1:1/status"
+components = ["API"]
+[[checks]]
+name = "api"
+kind = "http"
+url = "http://127.0.0.1:1/api"
+expect = ["status == 200", "$.status == 'ok'"]
+[[checks]]
+name = "c1"
+kind = "http"
+url = "http://127.0.0.1:1/api/1"
+expect_status = [200]
+interval = "30s"
+timeout = "3s"
+down_after = 1
+"#;
+
+const OTHER: &str = "name = \"Other\"\n[[checks]]\nname = \"port\"\nkind = \"tcp\"\naddress = \"127.0.0.1:9\"\n";
+
+#[test]
+fn defaults_reach_the_checks_and_what_a_check_says_goes_before() {
+    let config = load(&[("vendord.toml", MAIN), ("vendors/acme.toml", ACME), ("vendors/other.toml", OTHER)]);
+    let ids: Vec<&str> = config.vendors.iter().map(|vendor| vendor.id.as_str()).collect();
+    assert_eq!(ids, ["acme", "other"]);
+    let [api, c1] = &config.vendors[0].checks[..] else {
+        panic!("two checks");
+    };
+    assert_eq!(api.id.to_string(), "acme/api");
+    assert_eq!(api.terms.interval, Duration::from_secs(1));
+    assert_eq!(api.terms.timeout, Duration::from_millis(800));
+    assert_eq!(api.terms.retry_interval, Duration::from_millis(400));
+    assert_eq!(api.flap_changes, 10_000);
+    assert_eq!(api.expires_within, Some(Duration::from_secs(14 * 86_400)));
+    assert_eq!(c1.terms.interval, Duration::from_secs(30));
+    assert_eq!(c1.terms.down_after, KofN::in_a_row(1));
+    assert_eq!(config.vendors[1].checks[0].expires_within, None);
+    assert_eq!(config.vendors[0].status_pages[0].interval, Some(Duration::from_secs(1)));
+    assert_eq!(config.receivers[0].retry.last(), Some(&Duration::from_millis(500)));
+    assert_eq!(config.routes[0].group_wait, Duration::ZERO);
+    assert_eq!(config.store.path, Path::new("/var/lib/vendord/vendord.db"));
+}
+
+#[test]
+fn without_defaults_the_timeout_and_the_retry_follow_the_interval() {
+    let config = load(&[("vendord.toml", ""), ("vendors/other.toml", OTHER)]);
+    let terms = &config.vendors[0].checks[0].terms;
+    assert_eq!(terms.interval, Duration::from_secs(60));
+    assert_eq!(terms.timeout, Duration::from_secs(10));
+    assert_eq!(terms.retry_interval, Duration::from_secs(10));
+    let short = OTHER.replace("kind", "interval = \"2s\"\nkind");
+    let config = load(&[("vendord.toml", ""), ("vendors/other.toml", &short)]);
+    let terms = &config.vendors[0].checks[0].terms;
+    assert_eq!(terms.timeout, Duration::from_millis(1800));
+    assert_eq!(terms.retry_interval, Duration::from_secs(1));
+}
+
+#[test]
+fn a_fingerprint_changes_with_its_check_alone() {
+    let fingerprints = |acme: &str| -> Vec<u64> {
+        let config = load(&[("vendord.toml", MAIN), ("vendors/acme.toml", acme)]);
+        config.vendors[0].checks.iter().map(|check| check.fingerprint).collect()
+    };
+    let before = fingerprints(ACME);
+    assert_eq!(before, fingerprints(&ACME.replace("name = \"Acme\"", "name = \"ACME\"")));
+    let after = fingerprints(&ACME.replace("interval = \"30s\"", "interval = \"31s\""));
+    assert_eq!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+}
+
+#[test]
+fn routes_match_by_one_value_or_a_list() {
+    let main =
+        MAIN.replace("[[routes]]\n", "[[routes]]\nmatch = { tier = 1, vendor = [\"a*\"], severity = \"critical\" }\ncontinue = true\n");
+    let config = load(&[("vendord.toml", &main), ("vendors/acme.toml", ACME)]);
+    let route = &config.routes[0];
+    assert_eq!(route.matching.tier, [1]);
+    assert_eq!(route.matching.vendor, ["a*"]);
+    assert_eq!(route.matching.severity, [Severity::Critical]);
+    assert!(route.continues);
+}
+
+#[test]
+fn secrets_are_read_without_the_line_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("signing");
+    std::fs::write(&secret, format!("{SIGNING}\n")).unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let by_file = MAIN.replace("{ env = \"SIGNING\" }", "{ file = \"signing\" }");
+    let one = load_at(dir.path(), &[("vendord.toml", &by_file), ("vendors/acme.toml", ACME)]);
+    let two = load_at(dir.path(), &[("vendord.toml", MAIN)]);
+    let fingerprint = |loaded: Loaded| loaded.config.unwrap().receivers[0].fingerprint;
+    assert_eq!(fingerprint(one), fingerprint(two));
+}

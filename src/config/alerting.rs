@@ -2,10 +2,9 @@
 
 use toml::de::DeValue;
 
-use super::reader::{Description, Desk, Said, Table, Written, not_supported, read};
+use super::reader::{Description, Desk, Said, Table, Written, bad_name, not_supported, read};
 use super::values::{one_of, parse_rate};
 use super::{Kinds, Receiver, fingerprint, keys, nearest};
-use crate::model::id::name_problem;
 use crate::model::{Fault, Matching, Route, Rule, Severity};
 
 /// Something that was read, with its places; `built` unless there is an error in it.
@@ -46,9 +45,8 @@ fn receiver(
     };
     let all = [kind.keys, keys::RECEIVER];
     let table = read(desk, written, None, &Description::of(&all));
-    if let Some(problem) = name_problem(name) {
-        let message = format!("the receiver's name {name:?} {problem}");
-        desk.fault(&table, Fault::new("name", message));
+    if let Some(fault) = bad_name("name", "the receiver's name", name) {
+        desk.fault(&table, fault);
     }
     let rate = read_rate(desk, &table);
     let channel = if table.has_required(&all) {
@@ -97,7 +95,7 @@ pub(super) fn refuse_kind(desk: &mut Desk, written: &Written, known: &[&str], la
     let Some(value) = written.table.get("kind") else {
         let said = (
             "`kind` is missing".into(),
-            Some(format!("add `kind = ..`: {there_are}")),
+            Some(format!("add `kind`: {there_are}")),
         );
         return desk.error(written, written.span.clone(), said);
     };

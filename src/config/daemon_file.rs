@@ -6,7 +6,9 @@ use std::path::Path;
 use toml::de::DeTable;
 use url::Url;
 
-use super::reader::{Description, Desk, Said, Table, Written, not_supported, read as read_table};
+use super::reader::{
+    Description, Desk, Said, Table, Written, bad_name, not_supported, read as read_table,
+};
 use super::{Agent, Config, Kinds, Log, Store, Web, alerting, keys, lint, nearest, vendor_file};
 use crate::model::Fault;
 use crate::model::id::name_problem;
@@ -182,8 +184,8 @@ fn read_agent(desk: &mut Desk, table: &Table) -> Option<Agent> {
         ("id", id.as_str()),
         ("location", settings.text("location")?),
     ] {
-        if let Some(problem) = name_problem(text) {
-            desk.fault(table, Fault::new(key, format!("{key} {text:?} {problem}")));
+        if let Some(fault) = bad_name(key, key, text) {
+            desk.fault(table, fault);
         }
     }
     let contact = settings.text("contact")?;

@@ -55,8 +55,6 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// What stands beside the marked text.
-    pub label: Option<String>,
 }
 
 impl Finding {
@@ -110,9 +108,7 @@ impl Finding {
         let (text, first, line) = self.place.source.lines_around(span);
         let span = span.start.saturating_sub(first).min(text.len())
             ..span.end.saturating_sub(first).min(text.len());
-        let mark = AnnotationKind::Primary
-            .span(span)
-            .label(self.label.as_deref());
+        let mark = AnnotationKind::Primary.span(span);
         Snippet::source(text)
             .line_start(line)
             .path(&*self.place.source.shown)

@@ -18,6 +18,7 @@ use super::secrets::{self, Env};
 use super::source::{self, Source};
 use super::syntax;
 use super::values::{self, Complaint};
+use crate::model::id::name_problem;
 use crate::model::{Fault, Key, Secret, Settings, Shape, Value};
 
 /// What reading needs beside the text, and what was found so far.
@@ -136,7 +137,6 @@ impl<'a> Desk<'a> {
             subject: subject.into(),
             message,
             hint,
-            label: None,
         });
     }
 
@@ -161,10 +161,28 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// A name that cannot be one; `what` is how messages call it.
+pub(super) fn bad_name(key: &'static str, what: &str, name: &str) -> Option<Fault> {
+    let problem = name_problem(name)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let better: String = name
+        .chars()
+        .map(|c| if allowed(c) { c } else { '-' })
+        .collect();
+    let better = better.trim_start_matches(['-', '_', '.']);
+    let fault = Fault::new(key, format!("{what} {name:?} {problem}"));
+    Some(match name_problem(better) {
+        None => fault.hint(format!("write for example {better:?}")),
+        Some(_) => fault.hint("write a short name of letters, digits, `-`, `_` and `.`"),
+    })
+}
+
 /// Kinds say "is not a URL" of a key; here it stands alone.
 pub(super) fn with_key(key: &str, message: String) -> String {
-    const VERBS: [&str; 6] = ["is ", "has ", "does ", "must ", "needs ", "cannot "];
-    if VERBS.iter().any(|verb| message.starts_with(verb)) {
+    const VERBS: [&str; 5] = ["is ", "has ", "does ", "must ", "needs "];
+    if message.starts_with("not ") {
+        format!("{key} is {message}")
+    } else if VERBS.iter().any(|verb| message.starts_with(verb)) {
         format!("{key} {message}")
     } else {
         message

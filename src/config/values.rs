@@ -240,7 +240,10 @@ fn runs(key: &str, value: &DeValue) -> Result<KofN, Refused> {
     text.parse()
         .map_err(|why: String| match why.split_once("; ") {
             Some((message, hint)) => refused(format!("{key} {message}"), hint),
-            None => (format!("{key} {why}"), None),
+            None => refused(
+                format!("{key} {why}"),
+                "write the smaller number first, as in \"3/5\"",
+            ),
         })
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Level, Place};
-use super::reader::{Description, Desk, Said, Table, Written, not_supported, read, unknown};
+use super::reader::{
+    Description, Desk, Said, Table, Written, bad_name, not_supported, read, unknown,
+};
 use super::source::Source;
 use super::{Kinds, StatusPage, Vendor, check, daemon_file, keys};
 use crate::model::id::name_problem;
@@ -259,8 +261,7 @@ fn status_page(
         defaults.status_pages.as_ref(),
         &Description::of(keys),
     );
-    if let Some(problem) = name_problem(name) {
-        let fault = Fault::new("name", format!("the page's name {name:?} {problem}"));
+    if let Some(fault) = bad_name("name", "the page's name", name) {
         desk.fault(&table, fault);
     }
     if others.iter().any(|other| other.name == name) {

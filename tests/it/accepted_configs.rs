@@ -187,3 +187,21 @@ fn secrets_are_read_without_the_line_end() {
     let fingerprint = |loaded: Loaded| loaded.config.unwrap().receivers[0].fingerprint;
     assert_eq!(fingerprint(one), fingerprint(two));
 }
+
+#[test]
+fn ten_thousand_checks_are_read() {
+    let mut text = String::from("name = \"Bench\"\ntier = 1\n");
+    for i in 0..10_000 {
+        text += &format!(
+            "[[checks]]\nname = \"c{i}\"\nkind = \"http\"\nurl = \"http://127.0.0.1:1/{i}\"\nexpect_status = [200]\n"
+        );
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let began = std::time::Instant::now();
+    let loaded = load_at(
+        dir.path(),
+        &[("vendord.toml", MAIN), ("vendors/bench.toml", &text)],
+    );
+    println!("{:?}", began.elapsed());
+    assert_eq!(loaded.config.unwrap().vendors[0].checks.len(), 10_000);
+}

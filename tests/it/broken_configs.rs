@@ -86,6 +86,7 @@ fn cases() -> Vec<Case> {
     cases.extend(secret_cases());
     cases.extend(vendor_cases());
     cases.extend(check_cases());
+    cases.extend(probe_cases());
     cases.extend(default_cases());
     cases
 }
@@ -294,6 +295,18 @@ fn check_cases() -> Vec<Case> {
     ]
 }
 
+fn probe_cases() -> Vec<Case> {
+    vec![
+        vendor("http-headers-sent", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nheaders = { \"bad name\" = \"x\", Authorization = \"Bearer hunter2\\n\" }\nbody_bytes_max = \"10M\"\ndegraded_over = \"0.8\"\n"),
+        vendor("http-conditions", "[[checks]]\nname = \"api\"\nkind = \"http\"\nurl = \"https://api.example/\"\nexpect = [\"status == 200\", \"stauts == 200\", 'body = \"ok\"', \"\"\"latency < fast\"\"\", \"body == \\\"a\\\" x\"]\nexpect_body = '('\nexpect_status = [200, 99]\n"),
+        vendor("http-urls", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"api.example/health\"\n[[checks]]\nname = \"b\"\nkind = \"http\"\nurl = \"ftp://api.example/health\"\n[[checks]]\nname = \"c\"\nkind = \"http\"\nurl = \"https://user:hunter2@api.example/\"\nmethod = \"G E T\"\nip = \"v5\"\n"),
+        vendor("http-headers", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nheaders = { \"bad name\" = \"x\", Authorization = \"Bearer hunter2\\n\", X = { env = \"NOT_SET\" } }\nbody_bytes_max = \"1 MB\"\nfollow_max = 99\n"),
+        vendor("http-ca", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nca = \"missing.pem\"\n"),
+        vendor("tcp-addresses", "[[checks]]\nname = \"a\"\nkind = \"tcp\"\naddress = \"db.example\"\n[[checks]]\nname = \"b\"\nkind = \"tcp\"\naddress = \"db.example:99999\"\nexpect = [\"status == 200\"]\n"),
+        main_file("defaults-ca-told-once", "[defaults.checks]\nca = \"missing.pem\"\n").vendor("acme.toml", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\n[[checks]]\nname = \"b\"\nkind = \"http\"\nurl = \"https://api.example/\"\n"),
+    ]
+}
+
 fn default_cases() -> Vec<Case> {
     vec![
         main_file("defaults", "[defaults]\ncheck = 1\n[defaults.checks]\nurl = \"https://example.org\"\nname = \"x\"\nintervall = \"10s\"\ndown_after = \"many\"\n[defaults.status_pages]\nurl = \"x\"\n"),
@@ -359,7 +372,9 @@ fn shown(loaded: &Loaded) -> String {
         lines.join("\n")
     );
     let owner = regex::Regex::new("owner [^,]+,").unwrap();
-    owner.replace_all(&text, "owner SOMEBODY,").into_owned()
+    let directory = regex::Regex::new(r"/\S*/\.tmp\w+/").unwrap();
+    let text = owner.replace_all(&text, "owner SOMEBODY,");
+    directory.replace_all(&text, "DIR/").into_owned()
 }
 
 #[test]

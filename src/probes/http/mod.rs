@@ -110,7 +110,7 @@ const KEYS: &[Key] = &[
     ),
     Key::new(
         "ca",
-        Shape::Text,
+        Shape::Path,
         "",
         "a PEM file of certificates to trust instead of the system's",
     ),

@@ -49,6 +49,7 @@ fn receiver(
         desk.fault(&table, fault);
     }
     let rate = read_rate(desk, &table);
+    refuse_no_tries(desk, &table);
     let channel = if table.has_required(&all) {
         (kind.build)(&table.settings)
     } else {
@@ -74,6 +75,17 @@ fn receiver(
         name: name.into(),
         built,
     })
+}
+
+fn refuse_no_tries(desk: &mut Desk, table: &Table) {
+    if table
+        .settings
+        .durations("retry")
+        .is_some_and(<[_]>::is_empty)
+    {
+        let fault = Fault::new("retry", "retry has no try: nothing would be sent");
+        desk.fault(table, fault.hint("write [\"0s\"] for a single try"));
+    }
 }
 
 fn read_rate(desk: &mut Desk, table: &Table) -> Option<f64> {

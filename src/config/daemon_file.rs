@@ -62,42 +62,51 @@ pub(super) fn read(
 const ARRAYS: &[&str] = &["receivers", "routes"];
 
 fn refuse_unknown(desk: &mut Desk, root: &Written) {
-    let sections = || keys::SECTIONS.iter().map(|(name, _)| *name);
-    let arrays = || ARRAYS.iter().chain(keys::LATER_ARRAYS).copied();
+    let known: Vec<&str> = sections().chain(["defaults"]).chain(arrays()).collect();
     for (name, value) in root.table {
         let text = &**name.get_ref();
-        let mut known = sections().chain(["defaults"]).chain(arrays());
-        if known.clone().any(|known| known == text) {
-            continue;
+        if !known.contains(&text) {
+            let is_table = value.get_ref().is_table() || value.get_ref().is_array();
+            desk.error(root, name.span(), misplaced(text, is_table, &known));
         }
-        let said = if let Some(section) = home_of(text) {
-            let hint = format!("write it below [{section}]");
-            (format!("`{text}` stands outside of its table"), Some(hint))
-        } else if ["checks", "status_pages"].contains(&text) {
-            let hint = "move it to the file of its vendor, vendors/NAME.toml".into();
-            (format!("`{text}` belongs to a vendor"), Some(hint))
-        } else {
-            let near = nearest::nearest(text, known.by_ref());
-            let bracketed = |name: &str| match arrays().any(|array| array == name) {
-                true => format!("[[{name}]]"),
-                false => format!("[{name}]"),
-            };
-            let hint = match near {
-                Some(near) => format!("did you mean {}?", bracketed(near)),
-                None => {
-                    let all = sections().chain(["defaults.checks", "defaults.status_pages"]);
-                    let all: Vec<String> = all.chain(arrays()).map(bracketed).collect();
-                    format!("known here: {}", all.join(" "))
-                }
-            };
-            let what = if value.get_ref().is_table() || value.get_ref().is_array() {
-                "table"
-            } else {
-                "key"
-            };
-            (format!("unknown {what} `{text}`"), Some(hint))
-        };
-        desk.error(root, name.span(), said);
+    }
+}
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    keys::SECTIONS.iter().map(|(name, _)| *name)
+}
+
+fn arrays() -> impl Iterator<Item = &'static str> {
+    ARRAYS.iter().chain(keys::LATER_ARRAYS).copied()
+}
+
+fn misplaced(name: &str, is_table: bool, known: &[&str]) -> Said {
+    if let Some(section) = home_of(name) {
+        let hint = format!("write it below [{section}]");
+        return (format!("`{name}` stands outside of its table"), Some(hint));
+    }
+    if ["checks", "status_pages"].contains(&name) {
+        let hint = "move it to the file of its vendor, vendors/NAME.toml";
+        return (format!("`{name}` belongs to a vendor"), Some(hint.into()));
+    }
+    let hint = match nearest::nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {}?", bracketed(near)),
+        None => {
+            let all = sections().chain(["defaults.checks", "defaults.status_pages"]);
+            let all: Vec<String> = all.chain(arrays()).map(bracketed).collect();
+            format!("known here: {}", all.join(" "))
+        }
+    };
+    let what = if is_table { "table" } else { "key" };
+    (format!("unknown {what} `{name}`"), Some(hint))
+}
+
+/// As its header is written.
+fn bracketed(name: &str) -> String {
+    if arrays().any(|array| array == name) {
+        format!("[[{name}]]")
+    } else {
+        format!("[{name}]")
     }
 }
 
@@ -262,6 +271,10 @@ fn read_web(desk: &mut Desk, table: &Table) -> Option<Web> {
 
 fn read_listen(desk: &mut Desk, table: &Table) -> Option<Vec<SocketAddr>> {
     let written = table.settings.texts("listen")?;
+    if written.is_empty() {
+        let fault = Fault::new("listen", "listen names no address");
+        desk.fault(table, fault.hint("write for example \"127.0.0.1:9978\""));
+    }
     let mut listen = Vec::new();
     for (item, text) in written.iter().enumerate() {
         match text.parse::<SocketAddr>() {

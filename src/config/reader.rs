@@ -323,36 +323,42 @@ pub(super) fn read(
     };
     refuse_unknown(desk, written, "", description);
     for key in description.each() {
-        let own = written.table.get(key.name).map(|value| (written, value));
-        let found =
-            own.or_else(|| defaults.and_then(|from| Some((from, from.table.get(key.name)?))));
-        let value = match found {
-            Some((from, value)) => {
-                keep_place(&mut table, key.name, from, value, own.is_some());
-                let mut reading = Reading {
-                    desk,
-                    from,
-                    table: &mut table,
-                };
-                let value = reading.value(key, key.name, value);
-                if value.is_none() {
-                    table.refused.insert(key.name);
-                }
-                value.or_else(|| default(key))
-            }
-            None if key.required => {
-                let said = (format!("`{}` is missing", key.name), example(key));
-                desk.error(written, written.span.clone(), said);
-                table.refused.insert(key.name);
-                None
-            }
-            None => default(key),
-        };
-        if let Some(value) = value {
+        if let Some(value) = read_key(desk, &mut table, key, written, defaults) {
             table.settings.0.insert(key.name, value);
         }
     }
     table
+}
+
+/// The value of one key. A refused one gives way to its default, so that the rest of the table can be judged.
+fn read_key(
+    desk: &mut Desk,
+    table: &mut Table,
+    key: &Key,
+    written: &Written,
+    defaults: Option<&Written>,
+) -> Option<Value> {
+    let own = written.table.get(key.name).map(|value| (written, value));
+    let found = own.or_else(|| defaults.and_then(|from| Some((from, from.table.get(key.name)?))));
+    let Some((from, value)) = found else {
+        if key.required {
+            let said = (format!("`{}` is missing", key.name), example(key));
+            desk.error(written, written.span.clone(), said);
+            table.refused.insert(key.name);
+        }
+        return default(key);
+    };
+    keep_place(table, key.name, from, value, own.is_some());
+    let mut reading = Reading {
+        desk,
+        from,
+        table: &mut *table,
+    };
+    let value = reading.value(key, key.name, value);
+    if value.is_none() {
+        table.refused.insert(key.name);
+    }
+    value.or_else(|| default(key))
 }
 
 fn keep_place(table: &mut Table, name: &str, from: &Written, value: &Spanned<DeValue>, own: bool) {
@@ -619,4 +625,48 @@ pub(super) fn not_supported(what: &str, default: Option<&str>) -> Said {
         format!("{what} is not supported by this version yet"),
         Some(hint),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `part` of the text of `key`, as it is found in the file.
+    fn marked(file: &str, part: &str) -> Option<String> {
+        let tree = DeTable::parse(file).unwrap();
+        let value = tree.get_ref().get("key").unwrap();
+        let text = value.get_ref().as_str().unwrap();
+        let start = text.find(part).unwrap();
+        let span = inside(file, &value.span(), start..start + part.len())?;
+        Some(file[span].to_string())
+    }
+
+    #[test]
+    fn bytes_of_a_text_are_found_in_the_file_unless_it_has_escapes() {
+        for file in [
+            "x = 1\nkey = \"status = 200\"",
+            "key = 'status = 200'",
+            "key = \"\"\"status = 200\"\"\"",
+            "key = \"\"\"\nstatus = 200\"\"\"",
+            "key = \'\'\'\r\nü status = 200\'\'\'",
+        ] {
+            assert_eq!(marked(file, "= 2"), Some("= 2".into()), "{file}");
+        }
+        assert_eq!(marked("key = \"a \\\" = 2\"", "= 2"), None);
+    }
+
+    #[test]
+    fn of_a_secret_url_the_host_is_shown() {
+        for (raw, shown) in [
+            ("\"https://hooks.example/T0/B0\"", "\"https://hooks.example"),
+            ("\"https://user:pass@hooks.example/\"", ""),
+            (
+                "\"https://hooks.example?token=x\"",
+                "\"https://hooks.example",
+            ),
+            ("\"whsec_abc\"", ""),
+        ] {
+            assert_eq!(&raw[..public_part(raw)], shown);
+        }
+    }
 }

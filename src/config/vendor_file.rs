@@ -85,55 +85,57 @@ fn files(desk: &mut Desk, registry: &Table) -> Vec<PathBuf> {
     let mut files = BTreeSet::new();
     let patterns = registry.settings.texts("vendors").unwrap_or_default();
     for (item, pattern) in patterns.iter().enumerate() {
-        let fault = |message: String| Fault::new("vendors", message).item(item);
-        let found = match matches(&desk.folder, pattern) {
-            Ok(found) => found,
-            Err(error) => {
-                let message = format!("vendors {pattern:?} is not a glob: {}", error.msg);
-                desk.fault(
-                    registry,
-                    fault(message).hint("write for example \"vendors/*.toml\""),
-                );
-                continue;
+        let found = matches(&desk.folder, pattern);
+        let shown = super::source::shown(&desk.folder, &desk.env.current_dir);
+        let folder = if shown.is_empty() { "." } else { &shown };
+        match found {
+            Err(fault) => desk.fault(registry, fault.item(item)),
+            Ok(found) if !found.is_empty() => files.extend(found),
+            Ok(_) if pattern.contains(['*', '?', '[']) => {
+                let message = format!("no file in {folder} matches {pattern:?}");
+                desk.warn(registry, Fault::new("vendors", message).item(item));
             }
-        };
-        let folder = super::source::shown(&desk.folder, &desk.env.current_dir);
-        let folder = if folder.is_empty() {
-            ".".into()
-        } else {
-            folder
-        };
-        if found.is_empty() && pattern.contains(['*', '?', '[']) {
-            let message = format!("no file in {folder} matches {pattern:?}");
-            desk.warn(registry, fault(message));
-        } else if found.is_empty() {
-            let message = format!("there is no file {pattern} in {folder}");
-            desk.fault(registry, fault(message));
+            Ok(_) => {
+                let message = format!("there is no file {pattern} in {folder}");
+                desk.fault(registry, Fault::new("vendors", message).item(item));
+            }
         }
-        files.extend(found);
     }
     files.into_iter().collect()
 }
 
-fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, glob::PatternError> {
+/// A folder that cannot be read is an error: its vendors would be forgotten silently.
+fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> {
     let options = glob::MatchOptions {
         // Editors leave hidden files beside those that they write.
         require_literal_leading_dot: true,
         require_literal_separator: true,
         case_sensitive: true,
     };
-    let full = match pattern.starts_with('/') {
-        true => pattern.to_string(),
-        false => format!(
-            "{}/{pattern}",
-            glob::Pattern::escape(&folder.display().to_string())
-        ),
+    let full = if pattern.starts_with('/') {
+        pattern.to_string()
+    } else {
+        let folder = glob::Pattern::escape(&folder.display().to_string());
+        format!("{folder}/{pattern}")
     };
-    let found = glob::glob_with(&full, options)?;
-    Ok(found
-        .filter_map(Result::ok)
-        .filter(|path| !path.is_dir())
-        .collect())
+    let found = glob::glob_with(&full, options).map_err(|error| {
+        let message = format!("vendors {pattern:?} is not a glob: {}", error.msg);
+        Fault::new("vendors", message).hint("write for example \"vendors/*.toml\"")
+    })?;
+    let mut files = Vec::new();
+    for path in found {
+        let path = path.map_err(|error| {
+            let path = error.path().display().to_string();
+            Fault::new(
+                "vendors",
+                format!("{path} cannot be read: {}", error.error()),
+            )
+        })?;
+        if !path.is_dir() {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 fn id_of(

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::model::settings::Value;
 use crate::model::{Outcome, Secret};
+
+mod secure;
+
+use secure::Authority;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -579,180 +582,6 @@ async fn a_slow_answer_is_degraded() {
     slow.sees(Outcome::Degraded, Reason::Slow).await;
 }
 
-/// A certificate authority with a file of its certificate.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    file: tempfile::NamedTempFile,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(issuer.pem().as_bytes()).unwrap();
-        Authority { issuer, file }
-    }
-
-    fn path(&self) -> String {
-        self.file.path().to_str().unwrap().to_owned()
-    }
-
-    /// A server with a certificate for `name` that ends in that year, which answers over what ALPN agrees on.
-    async fn serves(&self, name: &str, year: i32, alpn: &[&str]) -> SocketAddr {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.not_after = rcgen::date_time_ymd(year, 1, 2);
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        let chain = vec![leaf.der().clone(), self.issuer.der().clone()];
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key.into())
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        serve(move |stream| {
-            let acceptor = acceptor.clone();
-            async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    answer_securely(stream).await;
-                }
-            }
-        })
-        .await
-    }
-}
-
-async fn answer_securely(mut stream: tokio_rustls::server::TlsStream<TcpStream>) {
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        answer_http2(stream).await;
-    } else {
-        request_head(&mut stream).await;
-        let _ = stream.write_all(OK.as_bytes()).await;
-        let _ = stream.shutdown().await;
-    }
-}
-
-async fn answer_http2(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = hyper::service::service_fn(
-        |request: ::http::Request<hyper::body::Incoming>| async move {
-            let said = format!("{} {}", request.method(), request.uri());
-            Ok::<_, std::convert::Infallible>(::http::Response::new(http_body_util::Full::new(
-                bytes::Bytes::from(said),
-            )))
-        },
-    );
-    let executor = hyper_util::rt::TokioExecutor::new();
-    let io = hyper_util::rt::TokioIo::new(stream);
-    let _ = hyper::server::conn::http2::Builder::new(executor)
-        .serve_connection(io, service)
-        .await;
-}
-
-#[tokio::test]
-async fn a_verified_certificate_is_described() {
-    let authority = Authority::new();
-    let address = authority.serves("localhost", 2090, &[]).await;
-    let url = format!("https://localhost:{}/", address.port());
-    let seen = check(&url)
-        .with("ca", Value::Text(authority.path()))
-        .expect("cert.days_left > 30")
-        .sees(Up, Reason::Ok)
-        .await;
-    assert_eq!(seen.detail.tls_version, Some("1.3"));
-    let certificate = seen.detail.certificate.unwrap();
-    assert_eq!(
-        certificate.not_after.to_string(),
-        "2090-01-02T00:00:00.000Z"
-    );
-    assert!(certificate.issuer.contains("rcgen"), "{certificate:?}");
-    assert!(seen.phases.resolve.is_some() && seen.phases.tls.is_some());
-}
-
-#[tokio::test]
-async fn certificates_that_are_refused_are_described_too() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    for (name, year, authority, want) in [
-        ("localhost", 2090, &theirs, Reason::TlsUntrusted),
-        ("localhost", 2001, &ours, Reason::TlsExpired),
-        ("other.example", 2090, &ours, Reason::TlsName),
-    ] {
-        let address = ours.serves(name, year, &[]).await;
-        let url = format!("https://localhost:{}/", address.port());
-        let with = check(&url).with("ca", Value::Text(authority.path()));
-        let seen = with.sees(Down, want).await;
-        let certificate = seen.detail.certificate.unwrap();
-        assert_eq!(
-            certificate.not_after.to_string(),
-            format!("{year}-01-02T00:00:00.000Z")
-        );
-        assert!(seen.phases.tls.is_some());
-    }
-    let address = ours.serves("other.example", 2090, &[]).await;
-    check(format!("https://{address}/"))
-        .with("ca", Value::Text(ours.path()))
-        .with("server_name", Value::Text("other.example".into()))
-        .sees(Up, Reason::Ok)
-        .await;
-}
-
-#[tokio::test]
-async fn http2_is_spoken_where_alpn_agrees() {
-    let authority = Authority::new();
-    let both = authority
-        .serves("localhost", 2090, &["h2", "http/1.1"])
-        .await;
-    let old = authority.serves("localhost", 2090, &["http/1.1"]).await;
-    let of = |address: SocketAddr, version: &str| {
-        check(format!("https://localhost:{}/x?y=z", address.port()))
-            .with("ca", Value::Text(authority.path()))
-            .with("http_version", Value::Text(version.into()))
-    };
-    of(both, "auto")
-        .expect("http.version == 2")
-        .sees(Up, Reason::Ok)
-        .await;
-    let said = format!("body == 'GET https://localhost:{}/x?y=z'", both.port());
-    of(both, "2").expect(&said).sees(Up, Reason::Ok).await;
-    of(both, "1.1")
-        .expect("http.version == 1.1")
-        .sees(Up, Reason::Ok)
-        .await;
-    of(old, "auto")
-        .expect("http.version == 1.1")
-        .sees(Up, Reason::Ok)
-        .await;
-    of(old, "2").sees(Down, Reason::TlsHandshake).await;
-
-    let plain = serve(answer_http2).await;
-    let known = check(format!("http://{plain}/")).with("http_version", Value::Text("2".into()));
-    known.sees(Up, Reason::Ok).await;
-    let not =
-        check(format!("http://{}/", says(OK).await)).with("http_version", Value::Text("2".into()));
-    not.sees(Down, Reason::Protocol).await;
-}
-
-#[tokio::test]
-async fn what_is_not_tls_fails_the_handshake() {
-    let authority = Authority::new();
-    for said in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
-        let address = serve(move |mut stream| async move {
-            let _ = stream.read(&mut [0; 1024]).await;
-            let _ = stream.write_all(said.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        })
-        .await;
-        let with = check(format!("https://{address}/")).with("ca", Value::Text(authority.path()));
-        with.sees(Down, Reason::TlsHandshake).await;
-    }
-}
-
 #[tokio::test]
 async fn f36_a_machine_without_roots_can_probe_http() {
     let address = says(OK).await;
@@ -784,4 +613,98 @@ fn all_faults_of_a_check_are_told_at_once() {
             "expect"
         ]
     );
+}
+
+#[tokio::test]
+async fn answers_without_a_body_are_complete() {
+    let address =
+        says("HTTP/1.1 200 OK\r\nContent-Length: 99\r\nContent-Encoding: gzip\r\n\r\n").await;
+    check(format!("http://{address}/"))
+        .with("method", Value::Text("HEAD".into()))
+        .expect("body_bytes == 0")
+        .sees(Up, Reason::Ok)
+        .await;
+    let address = says("HTTP/1.1 204 No Content\r\n\r\n").await;
+    check(format!("http://{address}/"))
+        .sees(Up, Reason::Ok)
+        .await;
+}
+
+/// Whatever a vendor sends, a run ends with something that is said about the vendor.
+#[tokio::test]
+async fn no_answer_breaks_a_probe() {
+    let packed = body::tests::gzip(b"{\"status\":\"ok\"}");
+    let size = format!("{:x}\r\n", packed.len());
+    let head = "HTTP/1.1 302 Found\r\nLocation: /\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let answer = [head.as_bytes(), size.as_bytes(), &packed, b"\r\n0\r\n\r\n"].concat();
+    for at in 0..answer.len() {
+        for flip in [0x00, 0x01, 0x80, 0x20] {
+            let mut sent = answer.clone();
+            sent[at] ^= flip;
+            // No change stands for the answer that ends here.
+            sent.truncate(if flip == 0 { at } else { sent.len() });
+            let address = says(sent).await;
+            let seen = check(format!("http://{address}/"))
+                .with("follow_max", Value::Count(1))
+                .expect("$.status == 'ok'")
+                .see()
+                .await;
+            assert_ne!(seen.reason, Reason::Internal, "{at} {flip}");
+            assert!(seen.detail.message.chars().count() <= crate::model::Detail::MESSAGE_CHARS_MAX);
+            assert!(!seen.detail.message.contains(char::is_control));
+        }
+    }
+}
+
+/// `cargo test --release cost_of -- --ignored --nocapture`: processor time of one probe, without that of the server.
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_probe() {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let authority = Authority::new();
+            let plain = says(OK).await;
+            let http1 = authority.serves("localhost", 2090, &["http/1.1"]).await;
+            let http2 = authority.serves("localhost", 2090, &["h2"]).await;
+            send.send((authority.path(), plain, http1, http2)).unwrap();
+            std::future::pending::<()>().await
+        });
+    });
+    let (ca, plain, http1, http2) = receive.recv().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let workshop = Workshop::new();
+    for (name, url) in [
+        ("http", format!("http://{plain}/")),
+        (
+            "https, HTTP/1.1",
+            format!("https://localhost:{}/", http1.port()),
+        ),
+        (
+            "https, HTTP/2",
+            format!("https://localhost:{}/", http2.port()),
+        ),
+    ] {
+        let check = check(url)
+            .with("ca", Value::Text(ca.clone()))
+            .expect("status == 200");
+        let probe = build(&check.0, &workshop).unwrap_or_else(|faults| panic!("{faults:?}"));
+        const RUNS: u32 = 2000;
+        let used = || {
+            let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::new(at.tv_sec as u64, at.tv_nsec as u32)
+        };
+        let before = used();
+        for _ in 0..RUNS {
+            assert_eq!(runtime.block_on(probe.run(TIMEOUT)).outcome, Up);
+        }
+        println!("{name}: {:?} of processor time", (used() - before) / RUNS);
+    }
 }

@@ -17,7 +17,7 @@ use url::Host;
 
 use super::failure::{Deadline, Failure, Trace, timed};
 use super::resolve::{Family, Resolver, is_localhost};
-use crate::model::{Reason, Settings, address};
+use crate::model::{Fault, Reason, Settings, address};
 
 /// RFC 8305 5: the recommended connection attempt delay.
 const NEXT_AFTER: Duration = Duration::from_millis(250);
@@ -42,10 +42,19 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub fn of(settings: &Settings) -> Self {
-        Guard {
+    /// From the keys `ip` and `allow_private`, which both kinds have.
+    pub fn of(settings: &Settings, target: &Target) -> Result<Self, Fault> {
+        let guard = Guard {
             family: Family::of_word(settings.text("ip").unwrap_or("any")),
             allow_private: settings.on("allow_private"),
+        };
+        match target.literal() {
+            Some(ip) if !guard.family.includes(ip) => {
+                let message = format!("{ip} is not an address of this family");
+                Err(Fault::new("ip", message)
+                    .hint("leave it out: a literal address says its family"))
+            }
+            _ => Ok(guard),
         }
     }
 }
@@ -54,6 +63,14 @@ impl Target {
     /// `host:port` as people write it.
     pub fn shown(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    fn literal(&self) -> Option<IpAddr> {
+        match &self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(ip) => Some(IpAddr::V4(*ip)),
+            Host::Ipv6(ip) => Some(IpAddr::V6(*ip)),
+        }
     }
 
     /// The operator wrote down exactly this place.
@@ -77,13 +94,8 @@ pub(super) async fn connect(
         Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
         Host::Domain(name) => {
-            let asked = resolver.addresses(name, guard.family);
-            let what = || format!("the resolver did not answer for {name}");
-            timed(
-                &mut trace.phases.resolve,
-                deadline.bound(asked, Reason::DnsTimeout, what),
-            )
-            .await??
+            let asked = resolver.addresses(name, guard.family, deadline);
+            timed(&mut trace.phases.resolve, asked).await?
         }
     };
     let addresses = allowed(target, guard, addresses)?;

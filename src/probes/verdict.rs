@@ -4,6 +4,8 @@
 //! - A failed condition on the status (or the default, 2xx) is `http_status`, any other is `expectation`.
 //! - Slow is only said of what was good.
 
+use std::time::Duration;
+
 use ::http::StatusCode;
 
 use super::condition::{Condition, Expectations, Held, Seen};
@@ -101,7 +103,9 @@ fn good(wanted: &Expectations, seen: &Seen<'_>) -> Judged {
     let said = seen.status.map_or_else(|| "connected".into(), phrase);
     match wanted.degraded_over {
         Some(limit) if seen.latency > limit => {
-            let message = format!("{said}, but in {:.0?} instead of {limit:?}", seen.latency);
+            // Rounded up, so that it never reads "1s instead of 1s".
+            let took = Duration::from_millis(seen.latency.as_micros().div_ceil(1000) as u64);
+            let message = format!("{said}, but in {took:?} instead of {limit:?}");
             (Outcome::Degraded, Reason::Slow, message)
         }
         _ => (Outcome::Up, Reason::Ok, said),
@@ -157,8 +161,6 @@ fn phrase(status: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::model::Settings;
     use crate::model::settings::Value;
@@ -216,7 +218,7 @@ mod tests {
             PLAIN,
             Degraded,
             Reason::Slow,
-            "200 OK, but in 1s instead of 1s",
+            "200 OK, but in 1.2s instead of 1s",
         );
         check(
             Case {

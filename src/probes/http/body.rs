@@ -198,13 +198,13 @@ impl Write for Capped {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
     use super::*;
 
-    pub(in crate::probes::http) fn gzip(data: &[u8]) -> Vec<u8> {
+    pub fn gzip(data: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()

@@ -193,20 +193,24 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
     let mut faults = Vec::new();
     let mut keep = |fault: Fault| faults.push(fault);
     let request = Request::of(settings).map_err(|all| all.into_iter().for_each(&mut keep));
+    let asked = request.and_then(|request| {
+        let guard = Guard::of(settings, &request.target()).map_err(&mut keep)?;
+        Ok((request, guard))
+    });
     let trust = trust(settings, &workshop.roots).map_err(&mut keep);
     let server_name = server_name(settings).map_err(&mut keep);
     let body_bytes_max = body_bytes_max(settings).map_err(&mut keep);
     let wanted =
         Expectations::compile(settings, &SCOPE).map_err(|all| all.into_iter().for_each(&mut keep));
-    let (Ok(request), Ok(trust), Ok(server_name), Ok(body_bytes_max), Ok(wanted)) =
-        (request, trust, server_name, body_bytes_max, wanted)
+    let (Ok((request, guard)), Ok(trust), Ok(server_name), Ok(body_bytes_max), Ok(wanted)) =
+        (asked, trust, server_name, body_bytes_max, wanted)
     else {
         return Err(faults);
     };
     Ok(Arc::new(HttpProbe {
         host: request.target().shown(),
         follow: follow(settings),
-        guard: Guard::of(settings),
+        guard,
         version: Version::of_word(settings.text("http_version")),
         trust,
         server_name,

@@ -2,14 +2,14 @@
 //!
 //! A fault in a default is told at the default, once, however many checks use it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::alerting::refuse_kind;
-use super::reader::{Description, Desk, Said, Table, Written, read, unknown};
+use super::reader::{Description, Desk, Said, Table, Written, bad_name, read, unknown};
 use super::values::show_duration;
 use super::vendor_file::Defaults;
 use super::{Check, Kinds, fingerprint, keys};
-use crate::model::id::name_problem;
 use crate::model::{CheckId, Fault, Key, Settings, SeverityCap, Terms, Value, VendorId};
 use crate::probes::{Kind, Workshop};
 
@@ -84,7 +84,7 @@ fn not_of_this_kind(name: &str, kind: &Kind, kinds: Kinds) -> Said {
 /// Names that a vendor's checks have, and had.
 #[derive(Default)]
 struct Names {
-    names: Vec<String>,
+    names: BTreeSet<String>,
     renamed: Vec<(String, super::Place, String)>,
 }
 
@@ -93,15 +93,13 @@ impl Names {
         let Some(name) = table.settings.text("name") else {
             return;
         };
-        if let Some(problem) = name_problem(name) {
-            let fault = Fault::new("name", format!("the check's name {name:?} {problem}"));
+        if let Some(fault) = bad_name("name", "the check's name", name) {
             desk.fault(table, fault);
         }
-        if self.names.iter().any(|other| other == name) {
+        if !self.names.insert(name.to_string()) {
             let fault = Fault::new("name", format!("this vendor has two checks {name:?}"));
             desk.fault(table, fault.hint("give each a name of its own"));
         }
-        self.names.push(name.to_string());
         let Some(before) = table.settings.text("renamed_from") else {
             return;
         };

@@ -55,8 +55,6 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// What stands beside the marked text.
-    pub label: Option<String>,
 }
 
 impl Finding {
@@ -108,9 +106,13 @@ impl Finding {
 
     fn snippet(&self, span: &Range<usize>) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
         let (text, first, line) = self.place.source.lines_around(span);
-        let span = span.start.saturating_sub(first).min(text.len())..span.end.saturating_sub(first).min(text.len());
-        let mark = AnnotationKind::Primary.span(span).label(self.label.as_deref());
-        Snippet::source(text).line_start(line).path(&*self.place.source.shown).annotation(mark)
+        let span = span.start.saturating_sub(first).min(text.len())
+            ..span.end.saturating_sub(first).min(text.len());
+        let mark = AnnotationKind::Primary.span(span);
+        Snippet::source(text)
+            .line_start(line)
+            .path(&*self.place.source.shown)
+            .annotation(mark)
     }
 
     fn order(&self) -> (&str, usize, usize) {
@@ -131,8 +133,10 @@ impl Diagnostics {
 
     /// Sorted by place, each once: a fault in a default would else be told for every check that uses it.
     pub(super) fn sorted(mut self) -> Self {
-        self.findings.sort_by(|a, b| (a.order(), &a.message).cmp(&(b.order(), &b.message)));
-        self.findings.dedup_by(|a, b| (a.order(), &a.message) == (b.order(), &b.message));
+        self.findings
+            .sort_by(|a, b| (a.order(), &a.message).cmp(&(b.order(), &b.message)));
+        self.findings
+            .dedup_by(|a, b| (a.order(), &a.message) == (b.order(), &b.message));
         self
     }
 
@@ -158,7 +162,11 @@ impl Diagnostics {
 
     /// For a person at a terminal: snippets with carets, a blank line between findings.
     pub fn render(&self, coloured: bool) -> String {
-        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if coloured {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let mut text = String::new();
         for finding in &self.findings {
             text += &finding.render(&renderer);

@@ -129,7 +129,7 @@ pub(super) const LATER_VENDOR: &[&str] = &[
 ];
 
 pub(super) const CHECK: &[Key] = &[
-    Key::required("name", Shape::Text, "history hangs on it: see renamed_from"),
+    Key::required("name", Shape::Text, "what it is called; its history hangs on it"),
     Key::required("kind", Shape::Text, "what it measures, for example \"http\""),
     Key::new("interval", Shape::Duration, "\"60s\"", "time between two looks"),
     Key::new("timeout", Shape::Duration, "", "one deadline for the whole look; default: the smaller of 10s and 9/10 of the interval"),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Level, Place};
-use super::reader::{Description, Desk, Said, Table, Written, not_supported, read, unknown};
+use super::reader::{
+    Description, Desk, Said, Table, Written, bad_name, not_supported, read, unknown,
+};
 use super::source::Source;
 use super::{Kinds, StatusPage, Vendor, check, daemon_file, keys};
 use crate::model::id::name_problem;
@@ -18,7 +20,13 @@ pub(super) struct Defaults<'t> {
     status_pages: Option<Written<'t>>,
 }
 
-pub(super) fn read_all(desk: &mut Desk, root: &Written, registry: &Table, kinds: Kinds<'static>, workshop: &Workshop) -> Vec<Vendor> {
+pub(super) fn read_all(
+    desk: &mut Desk,
+    root: &Written,
+    registry: &Table,
+    kinds: Kinds<'static>,
+    workshop: &Workshop,
+) -> Vec<Vendor> {
     let defaults = defaults(desk, root, kinds);
     let mut ids = BTreeMap::new();
     let mut vendors = Vec::new();
@@ -32,7 +40,12 @@ pub(super) fn read_all(desk: &mut Desk, root: &Written, registry: &Table, kinds:
         let Some(tree) = desk.parse(&source) else {
             continue;
         };
-        let file = Written { source: source.clone(), table: &tree, span: 0..0, subject: id.clone() };
+        let file = Written {
+            source: source.clone(),
+            table: &tree,
+            span: 0..0,
+            subject: id.clone(),
+        };
         vendors.extend(vendor(desk, &file, &id, &defaults, kinds, workshop));
     }
     vendors
@@ -41,7 +54,10 @@ pub(super) fn read_all(desk: &mut Desk, root: &Written, registry: &Table, kinds:
 /// `[defaults.checks]` and `[defaults.status_pages]`, with their own faults told.
 fn defaults<'t>(desk: &mut Desk, root: &Written<'t>, kinds: Kinds) -> Defaults<'t> {
     let Some(defaults) = root.section(desk, "defaults", "defaults.checks") else {
-        return Defaults { checks: None, status_pages: None };
+        return Defaults {
+            checks: None,
+            status_pages: None,
+        };
     };
     for name in defaults.table.keys() {
         if !["checks", "status_pages"].contains(&&**name.get_ref()) {
@@ -58,7 +74,10 @@ fn defaults<'t>(desk: &mut Desk, root: &Written<'t>, kinds: Kinds) -> Defaults<'
         let keys = keys::status_page_defaults();
         read(desk, pages, None, &Description::of(&[&keys]));
     }
-    Defaults { checks, status_pages }
+    Defaults {
+        checks,
+        status_pages,
+    }
 }
 
 /// What the patterns of `[registry] vendors` name, in order, each once.
@@ -66,45 +85,65 @@ fn files(desk: &mut Desk, registry: &Table) -> Vec<PathBuf> {
     let mut files = BTreeSet::new();
     let patterns = registry.settings.texts("vendors").unwrap_or_default();
     for (item, pattern) in patterns.iter().enumerate() {
-        let fault = |message: String| Fault::new("vendors", message).item(item);
-        let found = match matches(&desk.folder, pattern) {
-            Ok(found) => found,
-            Err(error) => {
-                let message = format!("vendors {pattern:?} is not a glob: {}", error.msg);
-                desk.fault(registry, fault(message).hint("write for example \"vendors/*.toml\""));
-                continue;
+        let found = matches(&desk.folder, pattern);
+        let shown = super::source::shown(&desk.folder, &desk.env.current_dir);
+        let folder = if shown.is_empty() { "." } else { &shown };
+        match found {
+            Err(fault) => desk.fault(registry, fault.item(item)),
+            Ok(found) if !found.is_empty() => files.extend(found),
+            Ok(_) if pattern.contains(['*', '?', '[']) => {
+                let message = format!("no file in {folder} matches {pattern:?}");
+                desk.warn(registry, Fault::new("vendors", message).item(item));
             }
-        };
-        let folder = super::source::shown(&desk.folder, &desk.env.current_dir);
-        let folder = if folder.is_empty() { ".".into() } else { folder };
-        if found.is_empty() && pattern.contains(['*', '?', '[']) {
-            let message = format!("no file in {folder} matches {pattern:?}");
-            desk.warn(registry, fault(message));
-        } else if found.is_empty() {
-            let message = format!("there is no file {pattern} in {folder}");
-            desk.fault(registry, fault(message));
+            Ok(_) => {
+                let message = format!("there is no file {pattern} in {folder}");
+                desk.fault(registry, Fault::new("vendors", message).item(item));
+            }
         }
-        files.extend(found);
     }
     files.into_iter().collect()
 }
 
-fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, glob::PatternError> {
+/// A folder that cannot be read is an error: its vendors would be forgotten silently.
+fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> {
     let options = glob::MatchOptions {
         // Editors leave hidden files beside those that they write.
         require_literal_leading_dot: true,
         require_literal_separator: true,
         case_sensitive: true,
     };
-    let full = match pattern.starts_with('/') {
-        true => pattern.to_string(),
-        false => format!("{}/{pattern}", glob::Pattern::escape(&folder.display().to_string())),
+    let full = if pattern.starts_with('/') {
+        pattern.to_string()
+    } else {
+        let folder = glob::Pattern::escape(&folder.display().to_string());
+        format!("{folder}/{pattern}")
     };
-    let found = glob::glob_with(&full, options)?;
-    Ok(found.filter_map(Result::ok).filter(|path| !path.is_dir()).collect())
+    let found = glob::glob_with(&full, options).map_err(|error| {
+        let message = format!("vendors {pattern:?} is not a glob: {}", error.msg);
+        Fault::new("vendors", message).hint("write for example \"vendors/*.toml\"")
+    })?;
+    let mut files = Vec::new();
+    for path in found {
+        let path = path.map_err(|error| {
+            let path = error.path().display().to_string();
+            Fault::new(
+                "vendors",
+                format!("{path} cannot be read: {}", error.error()),
+            )
+        })?;
+        if !path.is_dir() {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
-fn id_of(desk: &mut Desk, path: &Path, source: &Arc<Source>, ids: &mut BTreeMap<String, Arc<Source>>) -> Option<String> {
+fn id_of(
+    desk: &mut Desk,
+    path: &Path,
+    source: &Arc<Source>,
+    ids: &mut BTreeMap<String, Arc<Source>>,
+) -> Option<String> {
     let id = path.file_stem()?.to_string_lossy().into_owned();
     let said: Said = if let Some(problem) = name_problem(&id) {
         let message = format!("the file's name is the vendor's id, and {id:?} {problem}");
@@ -117,12 +156,22 @@ fn id_of(desk: &mut Desk, path: &Path, source: &Arc<Source>, ids: &mut BTreeMap<
         ids.insert(id.clone(), source.clone());
         return Some(id);
     };
-    let place = Place { source: source.clone(), span: None };
+    let place = Place {
+        source: source.clone(),
+        span: None,
+    };
     desk.say(Level::Error, place, "", said);
     None
 }
 
-fn vendor(desk: &mut Desk, file: &Written, id: &str, defaults: &Defaults, kinds: Kinds<'static>, workshop: &Workshop) -> Option<Vendor> {
+fn vendor(
+    desk: &mut Desk,
+    file: &Written,
+    id: &str,
+    defaults: &Defaults,
+    kinds: Kinds<'static>,
+    workshop: &Workshop,
+) -> Option<Vendor> {
     let table = vendor_table(desk, file);
     if let Some(written) = table.settings.text("id").filter(|written| *written != id) {
         let message = format!("id {written:?} is not the file's name");
@@ -155,12 +204,22 @@ fn vendor_table(desk: &mut Desk, file: &Written) -> Table {
         }
         let known = keys::VENDOR.iter().map(|key| key.name).chain(ARRAYS);
         match name {
-            "check" | "status_page" => Some((format!("unknown table `{name}`"), Some(format!("write [[{name}s]]")))),
-            _ if belongs_to_check(name) => Some((format!("`{name}` is a key of checks"), Some("move it below [[checks]]".into()))),
+            "check" | "status_page" => Some((
+                format!("unknown table `{name}`"),
+                Some(format!("write [[{name}s]]")),
+            )),
+            _ if belongs_to_check(name) => Some((
+                format!("`{name}` is a key of checks"),
+                Some("move it below [[checks]]".into()),
+            )),
             _ => Some(unknown(name, "", known)),
         }
     };
-    let description = Description { keys: &[keys::VENDOR], tables: &ARRAYS, elsewhere: &elsewhere };
+    let description = Description {
+        keys: &[keys::VENDOR],
+        tables: &ARRAYS,
+        elsewhere: &elsewhere,
+    };
     read(desk, file, None, &description)
 }
 
@@ -190,11 +249,21 @@ fn status_pages(desk: &mut Desk, file: &Written, defaults: &Defaults) -> Vec<Sta
     pages
 }
 
-fn status_page(desk: &mut Desk, written: &Written, defaults: &Defaults, name: &str, others: &[StatusPage]) -> Option<StatusPage> {
+fn status_page(
+    desk: &mut Desk,
+    written: &Written,
+    defaults: &Defaults,
+    name: &str,
+    others: &[StatusPage],
+) -> Option<StatusPage> {
     let keys: &[&[Key]] = &[keys::STATUS_PAGE];
-    let table = read(desk, written, defaults.status_pages.as_ref(), &Description::of(keys));
-    if let Some(problem) = name_problem(name) {
-        let fault = Fault::new("name", format!("the page's name {name:?} {problem}"));
+    let table = read(
+        desk,
+        written,
+        defaults.status_pages.as_ref(),
+        &Description::of(keys),
+    );
+    if let Some(fault) = bad_name("name", "the page's name", name) {
         desk.fault(&table, fault);
     }
     if others.iter().any(|other| other.name == name) {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::{Either, select};
-use hickory_resolver::config::ResolveHosts;
+use hickory_resolver::config::{ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
@@ -21,7 +21,7 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Hosts, TokioResolver};
 
-use super::failure::Failure;
+use super::failure::{Deadline, Failure};
 use crate::clock;
 use crate::model::Reason;
 
@@ -73,8 +73,13 @@ const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 type Stamp = [Option<(SystemTime, u64)>; FILES.len()];
 
+/// As many unrelated zones do not break at once: then the resolver of this machine fails every name.
+const ZONES_BROKEN: usize = 3;
+
 pub(super) struct Resolver {
     current: Mutex<Current>,
+    /// Zones for which the name servers failed, since the last name that they knew or denied.
+    failing: Mutex<Vec<String>>,
 }
 
 struct Current {
@@ -92,15 +97,31 @@ struct System {
 
 impl Resolver {
     pub fn of_this_system() -> Self {
-        Resolver { current: Mutex::new(Current { looked_at: clock::instant(), stamp: stamp(), system: Arc::new(System::read()) }) }
+        Resolver::with(System::read())
+    }
+
+    fn with(system: System) -> Self {
+        Resolver {
+            current: Mutex::new(Current {
+                looked_at: clock::instant(),
+                stamp: stamp(),
+                system: Arc::new(system),
+            }),
+            failing: Mutex::default(),
+        }
     }
 
     /// All addresses of `name` of that family; never an empty list.
-    pub async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
+    pub async fn addresses(
+        &self,
+        name: &str,
+        family: Family,
+        deadline: Deadline,
+    ) -> Result<Vec<IpAddr>, Failure> {
         let mut found = if is_localhost(name) {
             vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
         } else {
-            self.current().addresses(name, family).await?
+            self.ask(name, family, deadline).await?
         };
         found.retain(|ip| family.includes(*ip));
         if found.is_empty() {
@@ -108,6 +129,22 @@ impl Resolver {
             return Err(Failure::new(Reason::DnsNxdomain, message));
         }
         Ok(found)
+    }
+
+    async fn ask(
+        &self,
+        name: &str,
+        family: Family,
+        deadline: Deadline,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        let system = self.current();
+        let what = || format!("the resolver did not answer for {name}");
+        let bound = deadline.bound(system.addresses(name, family), Reason::DnsTimeout, what);
+        let found = bound.await.and_then(|found| found);
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        found
+            .map_err(|failure| whose(failure, name, &mut failing))
+            .inspect(|_| failing.clear())
     }
 
     fn current(&self) -> Arc<System> {
@@ -123,6 +160,33 @@ impl Resolver {
         }
         Arc::clone(&current.system)
     }
+}
+
+/// A failure of one zone is the vendor's; when all fail, it is our resolver's (F18).
+fn whose(failure: Failure, name: &str, failing: &mut Vec<String>) -> Failure {
+    if !matches!(failure.reason, Reason::DnsTimeout | Reason::DnsServfail) {
+        if failure.reason == Reason::DnsNxdomain {
+            failing.clear();
+        }
+        return failure;
+    }
+    let zone = zone(name);
+    if failing.len() < ZONES_BROKEN && !failing.contains(&zone) {
+        failing.push(zone);
+    }
+    if failing.len() < ZONES_BROKEN {
+        return failure;
+    }
+    let message = format!("{}, as for every other name", failure.message);
+    Failure::new(Reason::DnsLocal, message)
+}
+
+/// The last two labels: names that share them may break together. Where a registry sells third labels (`co.uk`) this
+/// takes strangers for relatives, which only makes us slower to blame ourselves.
+fn zone(name: &str) -> String {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let from = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+    name[from..].to_ascii_lowercase()
 }
 
 /// `localhost` and names below it, with or without the final dot.
@@ -141,17 +205,25 @@ fn stamp() -> Stamp {
 
 impl System {
     fn read() -> Self {
-        System { hosts: Hosts::from_system().unwrap_or_default(), servers: name_servers().map_err(|error| error.to_string()) }
+        System {
+            hosts: Hosts::from_system().unwrap_or_default(),
+            servers: name_servers().map_err(|error| error.to_string()),
+        }
     }
 
     async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
-        let parsed = Name::from_str(name).map_err(|_| Failure::new(Reason::DnsNxdomain, format!("{name} is not a DNS name")))?;
+        let parsed = Name::from_str(name)
+            .map_err(|_| Failure::new(Reason::DnsNxdomain, format!("{name} is not a DNS name")))?;
         let known = self.hosts_file(&parsed);
         if !known.is_empty() {
             return Ok(known);
         }
-        let servers =
-            self.servers.as_ref().map_err(|error| Failure::new(Reason::DnsLocal, format!("no name server is configured here: {error}")))?;
+        let servers = self.servers.as_ref().map_err(|error| {
+            Failure::new(
+                Reason::DnsLocal,
+                format!("no name server is configured here: {error}"),
+            )
+        })?;
         let found = servers.addresses(&parsed, family).await;
         found.map_err(|error| failure(name, family, &error))
     }
@@ -159,7 +231,10 @@ impl System {
     fn hosts_file(&self, name: &Name) -> Vec<IpAddr> {
         [RecordType::A, RecordType::AAAA]
             .into_iter()
-            .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
+            .filter_map(|kind| {
+                self.hosts
+                    .lookup_static_host(&Query::query(name.clone(), kind))
+            })
             .flat_map(|found| addresses_in(&found))
             .collect()
     }
@@ -173,13 +248,19 @@ struct Servers {
 }
 
 fn name_servers() -> Result<Servers, NetError> {
-    let (config, mut options) = read_system_conf()?;
+    let (config, options) = read_system_conf()?;
+    servers(config, options)
+}
+
+fn servers(config: ResolverConfig, mut options: ResolverOpts) -> Result<Servers, NetError> {
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     Ok(Servers {
         search: config.search().to_vec(),
         ndots: options.ndots,
-        resolver: TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options).build()?,
+        resolver: TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            .with_options(options)
+            .build()?,
     })
 }
 
@@ -231,10 +312,18 @@ impl Servers {
 }
 
 fn addresses_in(found: &hickory_resolver::lookup::Lookup) -> Vec<IpAddr> {
-    found.answers().iter().filter_map(|record| record.data.ip_addr()).collect()
+    found
+        .answers()
+        .iter()
+        .filter_map(|record| record.data.ip_addr())
+        .collect()
 }
 
-async fn ask(servers: &TokioResolver, name: &Name, kind: RecordType) -> Result<Vec<IpAddr>, NetError> {
+async fn ask(
+    servers: &TokioResolver,
+    name: &Name,
+    kind: RecordType,
+) -> Result<Vec<IpAddr>, NetError> {
     let found = servers.lookup(name.clone(), kind).await?;
     Ok(addresses_in(&found))
 }
@@ -274,7 +363,9 @@ fn is_negative(error: &NetError) -> bool {
 fn failure(name: &str, family: Family, error: &NetError) -> Failure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => Failure::new(Reason::DnsNxdomain, format!("{name} does not exist")),
+            ResponseCode::NXDomain => {
+                Failure::new(Reason::DnsNxdomain, format!("{name} does not exist"))
+            }
             ResponseCode::NoError => {
                 let message = format!("{name} has no {}", family.shown());
                 Failure::new(Reason::DnsNxdomain, message)
@@ -282,20 +373,35 @@ fn failure(name: &str, family: Family, error: &NetError) -> Failure {
             code => servfail(name, code),
         },
         NetError::Dns(DnsError::ResponseCode(code)) => servfail(name, *code),
-        NetError::Dns(_) | NetError::Truncated => {
-            Failure::new(Reason::DnsServfail, format!("the answer for {name} is not usable: {error}"))
-        }
-        NetError::Timeout => Failure::new(Reason::DnsTimeout, format!("the resolver did not answer for {name}")),
-        other => Failure::new(Reason::DnsLocal, format!("the resolver of this machine cannot be asked for {name}: {other}")),
+        NetError::Dns(_) | NetError::Truncated => Failure::new(
+            Reason::DnsServfail,
+            format!("the answer for {name} is not usable: {error}"),
+        ),
+        NetError::Timeout => Failure::new(
+            Reason::DnsTimeout,
+            format!("the resolver did not answer for {name}"),
+        ),
+        other => Failure::new(
+            Reason::DnsLocal,
+            format!("the resolver of this machine cannot be asked for {name}: {other}"),
+        ),
     }
 }
 
 fn servfail(name: &str, code: ResponseCode) -> Failure {
-    Failure::new(Reason::DnsServfail, format!("the resolver answered {code} for {name}"))
+    Failure::new(
+        Reason::DnsServfail,
+        format!("the resolver answered {code} for {name}"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
+    use tokio::net::UdpSocket;
+
     use super::*;
 
     #[test]
@@ -314,16 +420,16 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_needs_no_resolver() {
-        let resolver = Resolver {
-            current: Mutex::new(Current {
-                looked_at: clock::instant(),
-                stamp: stamp(),
-                system: Arc::new(System { hosts: Hosts::default(), servers: Err("none".into()) }),
-            }),
-        };
-        let v4 = resolver.addresses("db.localhost", Family::V4).await;
+        let resolver = Resolver::with(System {
+            hosts: Hosts::default(),
+            servers: Err("none".into()),
+        });
+        let soon = Deadline::of(Duration::from_secs(1));
+        let v4 = resolver.addresses("db.localhost", Family::V4, soon).await;
         assert_eq!(v4, Ok(vec![Ipv4Addr::LOCALHOST.into()]));
-        let far = resolver.addresses("vendor.example", Family::Any).await;
+        let far = resolver
+            .addresses("vendor.example", Family::Any, soon)
+            .await;
         assert_eq!(far.unwrap_err().reason, Reason::DnsLocal);
     }
 
@@ -331,18 +437,148 @@ mod tests {
     fn answers_of_a_resolver_become_reasons() {
         let none = |code| {
             let query = Query::query(Name::root(), RecordType::A);
-            NetError::Dns(DnsError::NoRecordsFound(hickory_resolver::net::NoRecords::new(query, code)))
+            NetError::Dns(DnsError::NoRecordsFound(
+                hickory_resolver::net::NoRecords::new(query, code),
+            ))
         };
         for (error, want) in [
             (none(ResponseCode::NXDomain), Reason::DnsNxdomain),
             (none(ResponseCode::NoError), Reason::DnsNxdomain),
             (none(ResponseCode::ServFail), Reason::DnsServfail),
-            (NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)), Reason::DnsServfail),
+            (
+                NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)),
+                Reason::DnsServfail,
+            ),
             (NetError::Timeout, Reason::DnsTimeout),
             (NetError::NoConnections, Reason::DnsLocal),
-            (NetError::Io(Arc::new(std::io::ErrorKind::NetworkUnreachable.into())), Reason::DnsLocal),
+            (
+                NetError::Io(Arc::new(std::io::ErrorKind::NetworkUnreachable.into())),
+                Reason::DnsLocal,
+            ),
         ] {
             assert_eq!(failure("a.example", Family::Any, &error).reason, want);
         }
+    }
+
+    /// A code, and at most one IPv4 address.
+    type Answer = (u8, Option<[u8; 4]>);
+
+    /// A name server that says `answer(name, record type)` to every question, or nothing.
+    async fn fake(answer: fn(&str, u16) -> Option<Answer>) -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut question = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut question).await {
+                let (name, end) = question_name(&question[..length]);
+                let kind = u16::from_be_bytes([question[end], question[end + 1]]);
+                let Some((code, ip)) = answer(&name.to_lowercase(), kind) else {
+                    continue;
+                };
+                let mut reply = question[..end + 4].to_vec();
+                reply[2] |= 0x80;
+                reply[3] = 0x80 | code;
+                reply[6..12].copy_from_slice(&[0, u8::from(ip.is_some()), 0, 0, 0, 0]);
+                if let Some(ip) = ip {
+                    reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+                    reply.extend(ip);
+                }
+                let _ = socket.send_to(&reply, from).await;
+            }
+        });
+        address
+    }
+
+    /// The name of the only question, and where its type begins.
+    fn question_name(message: &[u8]) -> (String, usize) {
+        let mut at = 12;
+        let mut labels = Vec::new();
+        while message[at] != 0 {
+            let end = at + 1 + usize::from(message[at]);
+            labels.push(String::from_utf8_lossy(&message[at + 1..end]).into_owned());
+            at = end;
+        }
+        (labels.join("."), at + 1)
+    }
+
+    fn resolver_at(server: SocketAddr, search: &[&str]) -> Resolver {
+        let mut connection = ConnectionConfig::udp();
+        connection.port = server.port();
+        let mut name_server = NameServerConfig::udp(server.ip());
+        name_server.connections = vec![connection];
+        let search = search.iter().map(|name| Name::from_str(name).unwrap());
+        let config = ResolverConfig::from_parts(None, search.collect(), vec![name_server]);
+        let mut options = ResolverOpts::default();
+        options.timeout = Duration::from_millis(200);
+        options.attempts = 1;
+        Resolver::with(System {
+            hosts: Hosts::default(),
+            servers: servers(config, options).map_err(|error| error.to_string()),
+        })
+    }
+
+    async fn reason(resolver: &Resolver, name: &str) -> Result<Vec<IpAddr>, Reason> {
+        let soon = Deadline::of(Duration::from_secs(5));
+        let found = resolver.addresses(name, Family::Any, soon).await;
+        found.map_err(|failure| failure.reason)
+    }
+
+    #[tokio::test]
+    async fn f18_what_a_name_server_says_is_what_is_told() {
+        let server = fake(|name, kind| match (name, kind) {
+            ("good.example", 1) => Some((0, Some([192, 0, 2, 1]))),
+            ("good.example" | "empty.example", _) => Some((0, None)),
+            ("half.example", 1) => Some((0, Some([192, 0, 2, 2]))),
+            ("mute.example" | "half.example", _) => None,
+            ("broken.example", _) => Some((2, None)),
+            ("refused.example", _) => Some((5, None)),
+            ("short.corp.example", 1) => Some((0, Some([192, 0, 2, 3]))),
+            _ => Some((3, None)),
+        })
+        .await;
+        let resolver = resolver_at(server, &["corp.example"]);
+        let ip = |last| Ok(vec![IpAddr::from([192, 0, 2, last])]);
+        for (name, want) in [
+            ("good.example", ip(1)),
+            ("half.example", ip(2)),
+            ("short", ip(3)),
+            ("missing.example", Err(Reason::DnsNxdomain)),
+            ("empty.example", Err(Reason::DnsNxdomain)),
+            ("broken.example", Err(Reason::DnsServfail)),
+            ("refused.example", Err(Reason::DnsServfail)),
+            ("mute.example", Err(Reason::DnsTimeout)),
+        ] {
+            assert_eq!(reason(&resolver, name).await, want, "{name}");
+            assert_eq!(reason(&resolver, "good.example").await, ip(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn f18_a_dead_resolver_is_ours() {
+        let unused = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = unused.local_addr().unwrap();
+        drop(unused);
+        let resolver = resolver_at(address, &[]);
+        for (name, want) in [
+            ("a.vendor.example", Reason::DnsTimeout),
+            ("b.Vendor.example.", Reason::DnsTimeout),
+            ("other.example", Reason::DnsTimeout),
+            ("third.test", Reason::DnsLocal),
+            ("a.vendor.example", Reason::DnsLocal),
+        ] {
+            assert_eq!(reason(&resolver, name).await, Err(want), "{name}");
+        }
+    }
+
+    #[test]
+    fn f18_one_known_name_clears_the_resolver() {
+        let mut failing = Vec::new();
+        let mut told =
+            |reason, name: &str| whose(Failure::new(reason, ""), name, &mut failing).reason;
+        for name in ["a.example", "b.example"] {
+            assert_eq!(told(Reason::DnsServfail, name), Reason::DnsServfail);
+        }
+        assert_eq!(told(Reason::DnsNxdomain, "c.example"), Reason::DnsNxdomain);
+        assert_eq!(told(Reason::DnsTimeout, "d.example"), Reason::DnsTimeout);
     }
 }

@@ -34,18 +34,19 @@ struct TcpProbe {
 
 fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
     let target = target(settings.text("address").unwrap_or_default());
+    let asked = target.and_then(|target| Ok((Guard::of(settings, &target)?, target)));
     let wanted = Expectations::compile(settings, &SCOPE);
-    match (target, wanted) {
-        (Ok(target), Ok(wanted)) => Ok(Arc::new(TcpProbe {
+    match (asked, wanted) {
+        (Ok((guard, target)), Ok(wanted)) => Ok(Arc::new(TcpProbe {
             host: target.shown(),
             target,
-            guard: Guard::of(settings),
+            guard,
             wanted,
             resolver: Arc::clone(&workshop.resolver),
         })),
-        (target, wanted) => {
-            let mut faults = wanted.err().unwrap_or_default();
-            faults.extend(target.err());
+        (asked, wanted) => {
+            let mut faults: Vec<Fault> = asked.err().into_iter().collect();
+            faults.extend(wanted.err().into_iter().flatten());
             Err(faults)
         }
     }

@@ -79,6 +79,7 @@ fn cases() -> Vec<Case> {
     cases.extend(secret_cases());
     cases.extend(vendor_cases());
     cases.extend(check_cases());
+    cases.extend(probe_cases());
     cases.extend(default_cases());
     cases
 }
@@ -168,6 +169,10 @@ macro_rules! signed {
 
 fn secret_cases() -> Vec<Case> {
     vec![
+        main_file(
+            "nothing-to-do",
+            "[web]\nlisten = []\n[[receivers]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"https://hooks.example/\"\nretry = []\n[[routes]]\nreceiver = \"a\"\n",
+        ),
         main_file("secret-in-file", signed!("\"whsec_hunter2hunter2\"")),
         main_file("secret-wrong-forms", signed!("{ file = \"a\", env = \"B\" }")),
         main_file("secret-unknown-form", signed!("{ vault = \"a\" }")),
@@ -238,6 +243,18 @@ fn check_cases() -> Vec<Case> {
     ]
 }
 
+fn probe_cases() -> Vec<Case> {
+    vec![
+        vendor("http-headers-sent", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nheaders = { \"bad name\" = \"x\", Authorization = \"Bearer hunter2\\n\" }\nbody_bytes_max = \"10M\"\ndegraded_over = \"0.8\"\n"),
+        vendor("http-conditions", "[[checks]]\nname = \"api\"\nkind = \"http\"\nurl = \"https://api.example/\"\nexpect = [\"status == 200\", \"stauts == 200\", 'body = \"ok\"', \"\"\"latency < fast\"\"\", \"body == \\\"a\\\" x\"]\nexpect_body = '('\nexpect_status = [200, 99]\n"),
+        vendor("http-urls", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"api.example/health\"\n[[checks]]\nname = \"b\"\nkind = \"http\"\nurl = \"ftp://api.example/health\"\n[[checks]]\nname = \"c\"\nkind = \"http\"\nurl = \"https://user:hunter2@api.example/\"\nmethod = \"G E T\"\nip = \"v5\"\n"),
+        vendor("http-headers", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nheaders = { \"bad name\" = \"x\", Authorization = \"Bearer hunter2\\n\", X = { env = \"NOT_SET\" } }\nbody_bytes_max = \"1 MB\"\nfollow_max = 99\n"),
+        vendor("http-ca", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nca = \"missing.pem\"\n"),
+        vendor("tcp-addresses", "[[checks]]\nname = \"a\"\nkind = \"tcp\"\naddress = \"db.example\"\n[[checks]]\nname = \"b\"\nkind = \"tcp\"\naddress = \"db.example:99999\"\nexpect = [\"status == 200\"]\n"),
+        main_file("defaults-ca-told-once", "[defaults.checks]\nca = \"missing.pem\"\n").vendor("acme.toml", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\n[[checks]]\nname = \"b\"\nkind = \"http\"\nurl = \"https://api.example/\"\n"),
+    ]
+}
+
 fn default_cases() -> Vec<Case> {
     vec![
         main_file(
@@ -267,6 +284,32 @@ fn every_message_tells_what_to_do() {
 }
 
 #[test]
+fn a_reload_says_file_line_vendor_and_key() {
+    let text = "name = \"Acme\"\n[[checks]]\nname = \"api\"\nkind = \"tcp\"\naddress = \"127.0.0.1:9\"\nintervall = 3\n";
+    let lines: Vec<String> = vendor("", text).load().diagnostics.lines().collect();
+    assert_eq!(
+        lines,
+        ["vendors/acme.toml:6:1: acme/api: unknown key `intervall`; did you mean `interval`?"]
+    );
+    let json = vendor("", text).load().diagnostics.json();
+    let finding = serde_json::json!({"severity": "error", "file": "vendors/acme.toml", "line": 6, "column": 1, "subject": "acme/api", "message": "unknown key `intervall`", "hint": "did you mean `interval`?"});
+    assert_eq!(
+        json,
+        serde_json::json!({"schema": 1, "findings": [finding]})
+    );
+}
+
+#[test]
+fn a_secret_that_everybody_may_read_can_be_allowed() {
+    let case = main_file(
+        "",
+        signed!("{ file = \"oncall\", allow_world_readable = true }"),
+    )
+    .file("oncall", SIGNING, 0o644);
+    assert!(case.load().config.is_some());
+}
+
+#[test]
 fn files_that_cannot_be_read_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let env = Env { variable: Box::new(variable), current_dir: dir.path().to_path_buf() };
@@ -286,7 +329,9 @@ fn shown(loaded: &Loaded) -> String {
     let lines: Vec<String> = loaded.diagnostics.lines().collect();
     let text = format!("{}\n{}\n", loaded.diagnostics.render(false), lines.join("\n"));
     let owner = regex::Regex::new("owner [^,]+,").unwrap();
-    owner.replace_all(&text, "owner SOMEBODY,").into_owned()
+    let directory = regex::Regex::new(r"/\S*/\.tmp\w+/").unwrap();
+    let text = owner.replace_all(&text, "owner SOMEBODY,");
+    directory.replace_all(&text, "DIR/").into_owned()
 }
 
 #[test]

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::model::settings::Value;
 use crate::model::{Outcome, Secret};
+
+mod secure;
+
+use secure::Authority;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -80,7 +83,14 @@ fn check(url: impl std::fmt::Display) -> Check {
 
 impl Check {
     fn with(mut self, key: &'static str, value: Value) -> Self {
-        assert!(KIND.keys.iter().copied().flatten().any(|known| known.name == key), "{key} is a key of http");
+        assert!(
+            KIND.keys
+                .iter()
+                .copied()
+                .flatten()
+                .any(|known| known.name == key),
+            "{key} is a key of http"
+        );
         self.0.0.insert(key, value);
         self
     }
@@ -106,7 +116,12 @@ impl Check {
     /// What is seen, and that it is this.
     async fn sees(&self, outcome: Outcome, reason: Reason) -> Observation {
         let seen = self.see().await;
-        assert_eq!((seen.outcome, seen.reason), (outcome, reason), "{}", seen.detail.message);
+        assert_eq!(
+            (seen.outcome, seen.reason),
+            (outcome, reason),
+            "{}",
+            seen.detail.message
+        );
         seen
     }
 }
@@ -117,8 +132,14 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[tokio::test]
 async fn a_good_answer_is_up_with_all_its_phases() {
-    let address = says("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}").await;
-    let seen = check(format!("http://{address}/health?x=1")).expect("$.status == 'ok'").sees(Up, Reason::Ok).await;
+    let address = says(
+        "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}",
+    )
+    .await;
+    let seen = check(format!("http://{address}/health?x=1"))
+        .expect("$.status == 'ok'")
+        .sees(Up, Reason::Ok)
+        .await;
     assert_eq!(seen.detail.http_status, Some(200));
     assert_eq!(seen.detail.address, Some(address));
     assert_eq!(seen.detail.message, "200 OK");
@@ -137,8 +158,14 @@ async fn a_bad_status_is_down() {
     let url = format!("http://{address}/");
     let seen = check(&url).sees(Down, Reason::HttpStatus).await;
     assert_eq!(seen.detail.message, "503 Service Unavailable, wanted 2xx");
-    assert_eq!(seen.detail.vendor_clock, None, "a cache remembered the date");
-    check(&url).with("expect_status", Value::CountList(vec![503])).sees(Up, Reason::Ok).await;
+    assert_eq!(
+        seen.detail.vendor_clock, None,
+        "a cache remembered the date"
+    );
+    check(&url)
+        .with("expect_status", Value::CountList(vec![503]))
+        .sees(Up, Reason::Ok)
+        .await;
 }
 
 #[tokio::test]
@@ -154,7 +181,12 @@ async fn what_is_sent_is_what_was_configured() {
     let said = &seen.detail.expectations[1].seen;
     assert!(said.starts_with("'POST /a%20b?q=1 HTTP/1.1"), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
-    for line in [format!("host: {address}"), "content-length: 3".into(), "accept-encoding: gzip".into(), "user-agent: vendord/".into()] {
+    for line in [
+        format!("host: {address}"),
+        "content-length: 3".into(),
+        "accept-encoding: gzip".into(),
+        "user-agent: vendord/".into(),
+    ] {
         let condition = format!("body contains '{line}'");
         let with_body = check(format!("http://{address}/")).with("body", Value::Text("abc".into()));
         with_body.expect(&condition).sees(Up, Reason::Ok).await;
@@ -166,26 +198,43 @@ async fn failures_of_the_connection_have_their_reasons() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
-    let seen = check(format!("http://{address}/")).sees(Down, Reason::ConnectRefused).await;
-    assert_eq!(seen.detail.message, format!("connection refused by {address}"));
+    let seen = check(format!("http://{address}/"))
+        .sees(Down, Reason::ConnectRefused)
+        .await;
+    assert_eq!(
+        seen.detail.message,
+        format!("connection refused by {address}")
+    );
     assert!(seen.phases.connect.is_some());
 
     let silent = serve(|stream| async move { drop(stream) }).await;
-    check(format!("http://{silent}/")).sees(Down, Reason::Receive).await;
+    check(format!("http://{silent}/"))
+        .sees(Down, Reason::Receive)
+        .await;
     let reset = serve(|mut stream| async move {
         let _ = stream.read(&mut [0; 10]).await;
         // Closing with unread data resets the connection.
     })
     .await;
-    check(format!("http://{reset}/")).sees(Down, Reason::Receive).await;
+    check(format!("http://{reset}/"))
+        .sees(Down, Reason::Receive)
+        .await;
     for part in ["HTTP/1.1 20", "HTTP/1.1 200 OK\r\nContent-Le"] {
-        check(format!("http://{}/", says(part).await)).sees(Down, Reason::Receive).await;
+        check(format!("http://{}/", says(part).await))
+            .sees(Down, Reason::Receive)
+            .await;
     }
-    for short in ["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"] {
+    for short in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    ] {
         let url = format!("http://{}/", says(short).await);
         let seen = check(&url).sees(Down, Reason::Receive).await;
         assert_eq!(seen.detail.http_status, Some(200));
-        check(&url).expect("body contains 'x'").sees(Down, Reason::Receive).await;
+        check(&url)
+            .expect("body contains 'x'")
+            .sees(Down, Reason::Receive)
+            .await;
     }
 }
 
@@ -203,7 +252,9 @@ async fn what_is_not_http_is_a_protocol_failure() {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ] {
         let address = says(garbage).await;
-        let seen = check(format!("http://{address}/")).sees(Down, Reason::Protocol).await;
+        let seen = check(format!("http://{address}/"))
+            .sees(Down, Reason::Protocol)
+            .await;
         assert!(!seen.detail.message.contains(char::is_control));
     }
 }
@@ -212,17 +263,27 @@ async fn what_is_not_http_is_a_protocol_failure() {
 async fn f19_a_header_flood_is_refused() {
     let many = "X-Flood: x\r\n".repeat(101);
     let address = says(format!("HTTP/1.1 200 OK\r\n{many}\r\n")).await;
-    check(format!("http://{address}/")).sees(Down, Reason::Protocol).await;
+    check(format!("http://{address}/"))
+        .sees(Down, Reason::Protocol)
+        .await;
     let long = "x".repeat(65 << 10);
     let address = says(format!("HTTP/1.1 200 OK\r\nX-Long: {long}\r\n\r\n")).await;
-    check(format!("http://{address}/")).sees(Down, Reason::Protocol).await;
+    check(format!("http://{address}/"))
+        .sees(Down, Reason::Protocol)
+        .await;
     let endless = serve(|mut stream| async move {
-        while stream.write_all(b"HTTP/1.1 200 OK\r\nX-Endless: ").await.is_ok() {
+        while stream
+            .write_all(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+            .await
+            .is_ok()
+        {
             while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
         }
     })
     .await;
-    check(format!("http://{endless}/")).sees(Down, Reason::Protocol).await;
+    check(format!("http://{endless}/"))
+        .sees(Down, Reason::Protocol)
+        .await;
 }
 
 /// Sends `bytes` one by one for ever.
@@ -254,9 +315,22 @@ async fn f19_slow_loris_is_held_to_one_deadline() {
         let authority = Authority::new();
         let check = check(url).with("ca", Value::Text(authority.path()));
         let seen = check.within(WITHIN).await;
-        assert_eq!((seen.outcome, seen.reason), (Down, want), "{}", seen.detail.message);
-        assert!(seen.duration >= WITHIN && seen.duration < WITHIN * 4, "{:?}", seen.duration);
-        assert!(seen.detail.message.ends_with("within 200ms"), "{}", seen.detail.message);
+        assert_eq!(
+            (seen.outcome, seen.reason),
+            (Down, want),
+            "{}",
+            seen.detail.message
+        );
+        assert!(
+            seen.duration >= WITHIN && seen.duration < WITHIN * 4,
+            "{:?}",
+            seen.duration
+        );
+        assert!(
+            seen.detail.message.ends_with("within 200ms"),
+            "{}",
+            seen.detail.message
+        );
     }
 }
 
@@ -268,11 +342,15 @@ async fn f19_a_vendor_that_never_accepts_is_a_connect_timeout() {
     let full = socket.listen(1).unwrap();
     let address = full.local_addr().unwrap();
     let mut held = Vec::new();
-    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await {
+    while let Ok(stream) =
+        tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await
+    {
         held.push(stream);
         assert!(held.len() < 100, "the queue does not fill up");
     }
-    let seen = check(format!("http://{address}/")).within(Duration::from_millis(200)).await;
+    let seen = check(format!("http://{address}/"))
+        .within(Duration::from_millis(200))
+        .await;
     assert_eq!((seen.outcome, seen.reason), (Down, Reason::ConnectTimeout));
 }
 
@@ -291,14 +369,19 @@ async fn f20_endless_body_is_cut_at_the_cap() {
     .await;
     let url = format!("http://{address}/");
     let seen = check(&url).sees(Up, Reason::Ok).await;
-    assert!(seen.duration < Duration::from_secs(1), "nobody looks at the body");
+    assert!(
+        seen.duration < Duration::from_secs(1),
+        "nobody looks at the body"
+    );
     let looked_at = check(&url).expect("body contains 'y'");
     let seen = looked_at.sees(Down, Reason::BodyTooLarge).await;
     assert!(seen.duration < Duration::from_secs(1));
     // Two runs of 1 MiB, and what the buffers of the sockets took ahead.
     assert!(SENT.load(Ordering::Relaxed) < 24 << 20);
 
-    let small = check(&url).with("body_bytes_max", Value::Size(10)).expect("body != ''");
+    let small = check(&url)
+        .with("body_bytes_max", Value::Size(10))
+        .expect("body != ''");
     small.sees(Down, Reason::BodyTooLarge).await;
 }
 
@@ -306,7 +389,11 @@ async fn f20_endless_body_is_cut_at_the_cap() {
 async fn a_body_of_exactly_the_cap_is_fine() {
     let address = says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789").await;
     for (cap, outcome, reason) in [(10, Up, Reason::Ok), (9, Down, Reason::BodyTooLarge)] {
-        check(format!("http://{address}/")).with("body_bytes_max", Value::Size(cap)).expect("body_bytes == 10").sees(outcome, reason).await;
+        check(format!("http://{address}/"))
+            .with("body_bytes_max", Value::Size(cap))
+            .expect("body_bytes == 10")
+            .sees(outcome, reason)
+            .await;
     }
 }
 
@@ -336,7 +423,11 @@ async fn f21_gzip_bomb_is_refused_early() {
             .expect("body contains 'x'")
             .sees(Down, Reason::BodyTooLarge)
             .await;
-        assert!(seen.duration < Duration::from_millis(200), "{:?}", seen.duration);
+        assert!(
+            seen.duration < Duration::from_millis(200),
+            "{:?}",
+            seen.duration
+        );
     }
 }
 
@@ -348,12 +439,21 @@ async fn gzip_is_unpacked_once() {
         [head.as_bytes(), body].concat()
     };
     let address = says(answer("gzip", &packed)).await;
-    check(format!("http://{address}/")).expect("$.status == 'ok'").sees(Up, Reason::Ok).await;
+    check(format!("http://{address}/"))
+        .expect("$.status == 'ok'")
+        .sees(Up, Reason::Ok)
+        .await;
     let twice = says(answer("gzip, gzip", &body::tests::gzip(&packed))).await;
     check(format!("http://{twice}/")).sees(Up, Reason::Ok).await;
-    check(format!("http://{twice}/")).expect("$.a exists").sees(Down, Reason::BodyTooLarge).await;
+    check(format!("http://{twice}/"))
+        .expect("$.a exists")
+        .sees(Down, Reason::BodyTooLarge)
+        .await;
     let unknown = says(answer("br", b"whatever")).await;
-    check(format!("http://{unknown}/")).expect("$.a exists").sees(Down, Reason::Protocol).await;
+    check(format!("http://{unknown}/"))
+        .expect("$.a exists")
+        .sees(Down, Reason::Protocol)
+        .await;
 }
 
 fn redirect(status: u16, location: impl std::fmt::Display) -> String {
@@ -369,21 +469,32 @@ async fn redirects_are_followed_to_their_end() {
     })
     .await;
     let url = format!("http://{address}/0");
-    let seen = check(&url).expect("redirects == 4").sees(Up, Reason::Ok).await;
+    let seen = check(&url)
+        .expect("redirects == 4")
+        .sees(Up, Reason::Ok)
+        .await;
     assert_eq!(seen.detail.http_status, Some(200));
     let short = check(&url).with("follow_max", Value::Count(3));
     let seen = short.sees(Down, Reason::RedirectLimit).await;
-    assert!(seen.detail.message.starts_with("more than 3 redirects"), "{}", seen.detail.message);
+    assert!(
+        seen.detail.message.starts_with("more than 3 redirects"),
+        "{}",
+        seen.detail.message
+    );
     let off = check(&url).with("redirects", Value::Flag(false));
     off.sees(Down, Reason::HttpStatus).await;
-    let wanted = check(&url).with("redirects", Value::Flag(false)).expect("status == 302");
+    let wanted = check(&url)
+        .with("redirects", Value::Flag(false))
+        .expect("status == 302");
     wanted.sees(Up, Reason::Ok).await;
 }
 
 #[tokio::test]
 async fn a_redirect_loop_ends() {
     let address = replies(|_| redirect(301, "/again")).await;
-    check(format!("http://{address}/")).sees(Down, Reason::RedirectLimit).await;
+    check(format!("http://{address}/"))
+        .sees(Down, Reason::RedirectLimit)
+        .await;
 }
 
 #[tokio::test]
@@ -406,7 +517,9 @@ async fn s8_redirects_to_private_addresses_are_refused() {
     ] {
         let location = place.clone();
         let outer = replies(move |_| redirect(302, &location)).await;
-        let seen = check(format!("http://{outer}/")).sees(Unknown, Reason::AddressRefused).await;
+        let seen = check(format!("http://{outer}/"))
+            .sees(Unknown, Reason::AddressRefused)
+            .await;
         assert!(seen.detail.message.contains("allow_private"), "{place}");
     }
     assert_eq!(ASKED.load(Ordering::Relaxed), 0);
@@ -417,7 +530,8 @@ async fn s8_redirects_to_private_addresses_are_refused() {
 
 #[tokio::test]
 async fn s8_credentials_do_not_follow_to_another_host() {
-    let echo = replies(|head| format!("HTTP/1.1 200 OK\r\n\r\n{}", head.to_ascii_lowercase())).await;
+    let echo =
+        replies(|head| format!("HTTP/1.1 200 OK\r\n\r\n{}", head.to_ascii_lowercase())).await;
     let port = echo.port();
     let outer = replies(move |_| redirect(307, format!("http://localhost:{port}/"))).await;
     check(format!("http://{outer}/"))
@@ -437,10 +551,19 @@ async fn s8_credentials_do_not_follow_to_another_host() {
 async fn refused_credentials_and_rate_limits_are_about_us() {
     let answer = |status| format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");
     let url = format!("http://{}/", says(answer(401)).await);
-    check(&url).header("X-Api-Key", "k").sees(Unknown, Reason::AuthRejected).await;
+    check(&url)
+        .header("X-Api-Key", "k")
+        .sees(Unknown, Reason::AuthRejected)
+        .await;
     check(&url).sees(Down, Reason::HttpStatus).await;
-    check(&url).header("X-Api-Key", "k").expect("status == 401").sees(Up, Reason::Ok).await;
-    let strict = check(&url).header("X-Api-Key", "k").with("auth_is_down", Value::Flag(true));
+    check(&url)
+        .header("X-Api-Key", "k")
+        .expect("status == 401")
+        .sees(Up, Reason::Ok)
+        .await;
+    let strict = check(&url)
+        .header("X-Api-Key", "k")
+        .with("auth_is_down", Value::Flag(true));
     strict.sees(Down, Reason::AuthRejected).await;
     let url = format!("http://{}/", says(answer(429)).await);
     check(&url).sees(Unknown, Reason::RateLimited).await;
@@ -459,157 +582,12 @@ async fn a_slow_answer_is_degraded() {
     slow.sees(Outcome::Degraded, Reason::Slow).await;
 }
 
-/// A certificate authority with a file of its certificate.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    file: tempfile::NamedTempFile,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(issuer.pem().as_bytes()).unwrap();
-        Authority { issuer, file }
-    }
-
-    fn path(&self) -> String {
-        self.file.path().to_str().unwrap().to_owned()
-    }
-
-    /// A server with a certificate for `name` that ends in that year, which answers over what ALPN agrees on.
-    async fn serves(&self, name: &str, year: i32, alpn: &[&str]) -> SocketAddr {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.not_after = rcgen::date_time_ymd(year, 1, 2);
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        let chain = vec![leaf.der().clone(), self.issuer.der().clone()];
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key.into())
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        serve(move |stream| {
-            let acceptor = acceptor.clone();
-            async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    answer_securely(stream).await;
-                }
-            }
-        })
-        .await
-    }
-}
-
-async fn answer_securely(mut stream: tokio_rustls::server::TlsStream<TcpStream>) {
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        answer_http2(stream).await;
-    } else {
-        request_head(&mut stream).await;
-        let _ = stream.write_all(OK.as_bytes()).await;
-        let _ = stream.shutdown().await;
-    }
-}
-
-async fn answer_http2(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = hyper::service::service_fn(|request: ::http::Request<hyper::body::Incoming>| async move {
-        let said = format!("{} {}", request.method(), request.uri());
-        Ok::<_, std::convert::Infallible>(::http::Response::new(http_body_util::Full::new(bytes::Bytes::from(said))))
-    });
-    let executor = hyper_util::rt::TokioExecutor::new();
-    let io = hyper_util::rt::TokioIo::new(stream);
-    let _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, service).await;
-}
-
-#[tokio::test]
-async fn a_verified_certificate_is_described() {
-    let authority = Authority::new();
-    let address = authority.serves("localhost", 2090, &[]).await;
-    let url = format!("https://localhost:{}/", address.port());
-    let seen = check(&url).with("ca", Value::Text(authority.path())).expect("cert.days_left > 30").sees(Up, Reason::Ok).await;
-    assert_eq!(seen.detail.tls_version, Some("1.3"));
-    let certificate = seen.detail.certificate.unwrap();
-    assert_eq!(certificate.not_after.to_string(), "2090-01-02T00:00:00.000Z");
-    assert!(certificate.issuer.contains("rcgen"), "{certificate:?}");
-    assert!(seen.phases.resolve.is_some() && seen.phases.tls.is_some());
-}
-
-#[tokio::test]
-async fn certificates_that_are_refused_are_described_too() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    for (name, year, authority, want) in [
-        ("localhost", 2090, &theirs, Reason::TlsUntrusted),
-        ("localhost", 2001, &ours, Reason::TlsExpired),
-        ("other.example", 2090, &ours, Reason::TlsName),
-    ] {
-        let address = ours.serves(name, year, &[]).await;
-        let url = format!("https://localhost:{}/", address.port());
-        let with = check(&url).with("ca", Value::Text(authority.path()));
-        let seen = with.sees(Down, want).await;
-        let certificate = seen.detail.certificate.unwrap();
-        assert_eq!(certificate.not_after.to_string(), format!("{year}-01-02T00:00:00.000Z"));
-        assert!(seen.phases.tls.is_some());
-    }
-    let address = ours.serves("other.example", 2090, &[]).await;
-    check(format!("https://{address}/"))
-        .with("ca", Value::Text(ours.path()))
-        .with("server_name", Value::Text("other.example".into()))
-        .sees(Up, Reason::Ok)
-        .await;
-}
-
-#[tokio::test]
-async fn http2_is_spoken_where_alpn_agrees() {
-    let authority = Authority::new();
-    let both = authority.serves("localhost", 2090, &["h2", "http/1.1"]).await;
-    let old = authority.serves("localhost", 2090, &["http/1.1"]).await;
-    let of = |address: SocketAddr, version: &str| {
-        check(format!("https://localhost:{}/x?y=z", address.port()))
-            .with("ca", Value::Text(authority.path()))
-            .with("http_version", Value::Text(version.into()))
-    };
-    of(both, "auto").expect("http.version == 2").sees(Up, Reason::Ok).await;
-    let said = format!("body == 'GET https://localhost:{}/x?y=z'", both.port());
-    of(both, "2").expect(&said).sees(Up, Reason::Ok).await;
-    of(both, "1.1").expect("http.version == 1.1").sees(Up, Reason::Ok).await;
-    of(old, "auto").expect("http.version == 1.1").sees(Up, Reason::Ok).await;
-    of(old, "2").sees(Down, Reason::TlsHandshake).await;
-
-    let plain = serve(answer_http2).await;
-    let known = check(format!("http://{plain}/")).with("http_version", Value::Text("2".into()));
-    known.sees(Up, Reason::Ok).await;
-    let not = check(format!("http://{}/", says(OK).await)).with("http_version", Value::Text("2".into()));
-    not.sees(Down, Reason::Protocol).await;
-}
-
-#[tokio::test]
-async fn what_is_not_tls_fails_the_handshake() {
-    let authority = Authority::new();
-    for said in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
-        let address = serve(move |mut stream| async move {
-            let _ = stream.read(&mut [0; 1024]).await;
-            let _ = stream.write_all(said.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        })
-        .await;
-        let with = check(format!("https://{address}/")).with("ca", Value::Text(authority.path()));
-        with.sees(Down, Reason::TlsHandshake).await;
-    }
-}
-
 #[tokio::test]
 async fn f36_a_machine_without_roots_can_probe_http() {
     let address = says(OK).await;
     let workshop = Workshop::new();
-    let probe = build(&check(format!("http://{address}/")).0, &workshop).unwrap_or_else(|f| panic!("{f:?}"));
+    let probe = build(&check(format!("http://{address}/")).0, &workshop)
+        .unwrap_or_else(|f| panic!("{f:?}"));
     assert_eq!(probe.run(TIMEOUT).await.outcome, Up);
     assert!(!workshop.roots.platform_is_read());
 }
@@ -624,5 +602,109 @@ fn all_faults_of_a_check_are_told_at_once() {
         .expect("statu == 1");
     let faults = build(&settings.0, &Workshop::new()).err().unwrap();
     let keys: Vec<_> = faults.iter().map(|fault| fault.key).collect();
-    assert_eq!(keys, ["url", "method", "ca", "server_name", "body_bytes_max", "expect"]);
+    assert_eq!(
+        keys,
+        [
+            "url",
+            "method",
+            "ca",
+            "server_name",
+            "body_bytes_max",
+            "expect"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn answers_without_a_body_are_complete() {
+    let address =
+        says("HTTP/1.1 200 OK\r\nContent-Length: 99\r\nContent-Encoding: gzip\r\n\r\n").await;
+    check(format!("http://{address}/"))
+        .with("method", Value::Text("HEAD".into()))
+        .expect("body_bytes == 0")
+        .sees(Up, Reason::Ok)
+        .await;
+    let address = says("HTTP/1.1 204 No Content\r\n\r\n").await;
+    check(format!("http://{address}/"))
+        .sees(Up, Reason::Ok)
+        .await;
+}
+
+/// Whatever a vendor sends, a run ends with something that is said about the vendor.
+#[tokio::test]
+async fn no_answer_breaks_a_probe() {
+    let packed = body::tests::gzip(b"{\"status\":\"ok\"}");
+    let size = format!("{:x}\r\n", packed.len());
+    let head = "HTTP/1.1 302 Found\r\nLocation: /\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let answer = [head.as_bytes(), size.as_bytes(), &packed, b"\r\n0\r\n\r\n"].concat();
+    for at in 0..answer.len() {
+        for flip in [0x00, 0x01, 0x80, 0x20] {
+            let mut sent = answer.clone();
+            sent[at] ^= flip;
+            // No change stands for the answer that ends here.
+            sent.truncate(if flip == 0 { at } else { sent.len() });
+            let address = says(sent).await;
+            let seen = check(format!("http://{address}/"))
+                .with("follow_max", Value::Count(1))
+                .expect("$.status == 'ok'")
+                .see()
+                .await;
+            assert_ne!(seen.reason, Reason::Internal, "{at} {flip}");
+            assert!(seen.detail.message.chars().count() <= crate::model::Detail::MESSAGE_CHARS_MAX);
+            assert!(!seen.detail.message.contains(char::is_control));
+        }
+    }
+}
+
+/// `cargo test --release cost_of -- --ignored --nocapture`: processor time of one probe, without that of the server.
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_probe() {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let authority = Authority::new();
+            let plain = says(OK).await;
+            let http1 = authority.serves("localhost", 2090, &["http/1.1"]).await;
+            let http2 = authority.serves("localhost", 2090, &["h2"]).await;
+            send.send((authority.path(), plain, http1, http2)).unwrap();
+            std::future::pending::<()>().await
+        });
+    });
+    let (ca, plain, http1, http2) = receive.recv().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let workshop = Workshop::new();
+    for (name, url) in [
+        ("http", format!("http://{plain}/")),
+        (
+            "https, HTTP/1.1",
+            format!("https://localhost:{}/", http1.port()),
+        ),
+        (
+            "https, HTTP/2",
+            format!("https://localhost:{}/", http2.port()),
+        ),
+    ] {
+        let check = check(url)
+            .with("ca", Value::Text(ca.clone()))
+            .expect("status == 200");
+        let probe = build(&check.0, &workshop).unwrap_or_else(|faults| panic!("{faults:?}"));
+        const RUNS: u32 = 2000;
+        let used = || {
+            let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::new(at.tv_sec as u64, at.tv_nsec as u32)
+        };
+        let before = used();
+        for _ in 0..RUNS {
+            assert_eq!(runtime.block_on(probe.run(TIMEOUT)).outcome, Up);
+        }
+        println!("{name}: {:?} of processor time", (used() - before) / RUNS);
+    }
 }

@@ -31,12 +31,7 @@ pub(super) fn receivers(desk: &mut Desk, root: &Written, kinds: Kinds) -> Vec<Re
 }
 
 /// `None` if there is no kind by which it could be read.
-fn receiver(
-    desk: &mut Desk,
-    written: &Written,
-    name: &str,
-    kinds: Kinds,
-) -> Option<Read<Receiver>> {
+fn receiver(desk: &mut Desk, written: &Written, name: &str, kinds: Kinds) -> Option<Read<Receiver>> {
     let find = |name| kinds.channels.iter().find(|kind| kind.name == name);
     let Some(kind) = written.text("kind").and_then(find) else {
         let known: Vec<&str> = kinds.channels.iter().map(|kind| kind.name).collect();
@@ -50,16 +45,8 @@ fn receiver(
     }
     let rate = read_rate(desk, &table);
     refuse_no_tries(desk, &table);
-    let channel = if table.has_required(&all) {
-        (kind.build)(&table.settings)
-    } else {
-        Err(Vec::new())
-    };
-    let channel = channel.map_err(|faults| {
-        faults
-            .into_iter()
-            .for_each(|fault| desk.fault(&table, fault))
-    });
+    let channel = if table.has_required(&all) { (kind.build)(&table.settings) } else { Err(Vec::new()) };
+    let channel = channel.map_err(|faults| faults.into_iter().for_each(|fault| desk.fault(&table, fault)));
     let built = channel.ok().zip(rate).and_then(|(channel, rate)| {
         Some(Receiver {
             name: name.to_string(),
@@ -70,19 +57,11 @@ fn receiver(
             fingerprint: fingerprint::of(kind.name, &table.settings),
         })
     });
-    Some(Read {
-        table,
-        name: name.into(),
-        built,
-    })
+    Some(Read { table, name: name.into(), built })
 }
 
 fn refuse_no_tries(desk: &mut Desk, table: &Table) {
-    if table
-        .settings
-        .durations("retry")
-        .is_some_and(<[_]>::is_empty)
-    {
+    if table.settings.durations("retry").is_some_and(<[_]>::is_empty) {
         let fault = Fault::new("retry", "retry has no try: nothing would be sent");
         desk.fault(table, fault.hint("write [\"0s\"] for a single try"));
     }
@@ -105,10 +84,7 @@ pub(super) fn refuse_kind(desk: &mut Desk, written: &Written, known: &[&str], la
         known => format!("write {}", one_of(known)),
     };
     let Some(value) = written.table.get("kind") else {
-        let said = (
-            "`kind` is missing".into(),
-            Some(format!("add `kind`: {there_are}")),
-        );
+        let said = ("`kind` is missing".into(), Some(format!("add `kind`: {there_are}")));
         return desk.error(written, written.span.clone(), said);
     };
     let said: Said = match value.get_ref() {
@@ -121,10 +97,7 @@ pub(super) fn refuse_kind(desk: &mut Desk, written: &Written, known: &[&str], la
             let hint = near.map(|near| format!("did you mean {near:?}?"));
             (format!("unknown kind {kind:?}"), hint.or(Some(there_are)))
         }
-        other => (
-            format!("kind is {}, not a text", super::values::kind(other)),
-            Some(there_are),
-        ),
+        other => (format!("kind is {}, not a text", super::values::kind(other)), Some(there_are)),
     };
     desk.error(written, value.span(), said);
 }
@@ -132,31 +105,21 @@ pub(super) fn refuse_kind(desk: &mut Desk, written: &Written, known: &[&str], la
 pub(super) fn routes(desk: &mut Desk, root: &Written) -> Vec<Read<Route>> {
     let names = receiver_names(root);
     let tables = root.array(desk, "routes");
-    tables
-        .iter()
-        .map(|written| route(desk, written, &names))
-        .collect()
+    tables.iter().map(|written| route(desk, written, &names)).collect()
 }
 
 /// Of all receivers, also those with faults: a route to one of them is not at fault.
 fn receiver_names(root: &Written) -> Vec<String> {
-    let Some(DeValue::Array(tables)) = root.table.get("receivers").map(|value| value.get_ref())
-    else {
+    let Some(DeValue::Array(tables)) = root.table.get("receivers").map(|value| value.get_ref()) else {
         return Vec::new();
     };
-    let names = tables
-        .iter()
-        .filter_map(|table| table.get_ref().get("name")?.get_ref().as_str());
+    let names = tables.iter().filter_map(|table| table.get_ref().get("name")?.get_ref().as_str());
     names.map(str::to_string).collect()
 }
 
 fn route(desk: &mut Desk, written: &Written, names: &[String]) -> Read<Route> {
     let table = read(desk, written, None, &Description::of(&[keys::ROUTE]));
-    let receiver = table
-        .settings
-        .text("receiver")
-        .unwrap_or_default()
-        .to_string();
+    let receiver = table.settings.text("receiver").unwrap_or_default().to_string();
     if !names.contains(&receiver) {
         let near = nearest::nearest(&receiver, names.iter().map(String::as_str));
         let hint = match (near, names) {
@@ -171,11 +134,7 @@ fn route(desk: &mut Desk, written: &Written, names: &[String]) -> Read<Route> {
         desk.fault(&table, fault.hint(hint));
     }
     let built = build_route(desk, &table, receiver.clone());
-    Read {
-        table,
-        name: receiver,
-        built,
-    }
+    Read { table, name: receiver, built }
 }
 
 fn build_route(desk: &mut Desk, table: &Table, receiver: String) -> Option<Route> {
@@ -195,17 +154,10 @@ fn matching(desk: &mut Desk, table: &Table) -> Option<Matching> {
     let wanted = table.settings.table("match")?;
     let texts = |key| wanted.texts(key).map(<[String]>::to_vec);
     let found = Matching {
-        tier: wanted
-            .counts("tier")?
-            .iter()
-            .filter_map(|tier| u8::try_from(*tier).ok())
-            .collect(),
+        tier: wanted.counts("tier")?.iter().filter_map(|tier| u8::try_from(*tier).ok()).collect(),
         vendor: texts("vendor")?,
         rule: texts("rule")?,
-        severity: texts("severity")?
-            .iter()
-            .filter_map(|word| Severity::parse(word))
-            .collect(),
+        severity: texts("severity")?.iter().filter_map(|word| Severity::parse(word)).collect(),
     };
     check_globs(desk, table, "match.vendor", &found.vendor);
     check_globs(desk, table, "match.rule", &found.rule);
@@ -217,12 +169,7 @@ fn check_globs(desk: &mut Desk, table: &Table, key: &'static str, texts: &[Strin
     for (item, text) in texts.iter().enumerate() {
         if let Err(error) = glob::Pattern::new(text) {
             let message = format!("{key} {text:?} is not a glob: {}", error.msg);
-            desk.fault(
-                table,
-                Fault::new(key, message)
-                    .item(item)
-                    .at(error.pos..text.len()),
-            );
+            desk.fault(table, Fault::new(key, message).item(item).at(error.pos..text.len()));
         }
     }
 }
@@ -237,11 +184,7 @@ fn check_rules(desk: &mut Desk, table: &Table, texts: &[String]) {
         if known().any(|rule| pattern.matches(rule)) {
             continue;
         }
-        let fault = Fault::new(
-            "match.rule",
-            format!("no rule of this version is called {text:?}"),
-        )
-        .item(item);
+        let fault = Fault::new("match.rule", format!("no rule of this version is called {text:?}")).item(item);
         match nearest::nearest(text, known()) {
             Some(near) => desk.fault(table, fault.hint(format!("did you mean {near:?}?"))),
             None => {

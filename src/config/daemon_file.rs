@@ -6,34 +6,21 @@ use std::path::Path;
 use toml::de::DeTable;
 use url::Url;
 
-use super::reader::{
-    Description, Desk, Said, Table, Written, bad_name, not_supported, read as read_table,
-};
+use super::reader::{Description, Desk, Said, Table, Written, bad_name, not_supported, read as read_table};
 use super::{Agent, Config, Kinds, Log, Store, Web, alerting, keys, lint, nearest, vendor_file};
 use crate::model::Fault;
 use crate::model::id::name_problem;
 use crate::probes::Workshop;
 
 /// `None` only where something was found that is an error.
-pub(super) fn read(
-    desk: &mut Desk,
-    path: &Path,
-    kinds: Kinds<'static>,
-    workshop: &Workshop,
-) -> Option<Config> {
+pub(super) fn read(desk: &mut Desk, path: &Path, kinds: Kinds<'static>, workshop: &Workshop) -> Option<Config> {
     let source = desk.open(&desk.env.current_dir.join(path))?;
     let tree = desk.parse(&source)?;
-    let root = Written {
-        source: source.clone(),
-        table: &tree,
-        span: 0..0,
-        subject: String::new(),
-    };
+    let root = Written { source: source.clone(), table: &tree, span: 0..0, subject: String::new() };
     refuse_unknown(desk, &root);
     refuse_later(desk, &root);
     let [store, agent, registry, web, metrics, log] =
-        ["store", "agent", "registry", "web", "metrics", "log"]
-            .map(|name| section(desk, &root, name));
+        ["store", "agent", "registry", "web", "metrics", "log"].map(|name| section(desk, &root, name));
     for name in ["config", "heartbeat", "review", "alerts"] {
         section(desk, &root, name);
     }
@@ -103,18 +90,12 @@ fn misplaced(name: &str, is_table: bool, known: &[&str]) -> Said {
 
 /// As its header is written.
 fn bracketed(name: &str) -> String {
-    if arrays().any(|array| array == name) {
-        format!("[[{name}]]")
-    } else {
-        format!("[{name}]")
-    }
+    if arrays().any(|array| array == name) { format!("[[{name}]]") } else { format!("[{name}]") }
 }
 
 /// The one table that has this key.
 fn home_of(key: &str) -> Option<&'static str> {
-    let mut homes = keys::SECTIONS
-        .iter()
-        .filter(|(_, keys)| keys.iter().any(|known| known.name == key));
+    let mut homes = keys::SECTIONS.iter().filter(|(_, keys)| keys.iter().any(|known| known.name == key));
     match (homes.next(), homes.next()) {
         (Some((home, _)), None) => Some(home),
         _ => None,
@@ -133,15 +114,9 @@ fn refuse_later(desk: &mut Desk, root: &Written) {
 /// A table of the main file; one that is not there has its defaults.
 fn section(desk: &mut Desk, root: &Written, name: &str) -> Table {
     let empty = DeTable::new();
-    let mut written = root.section(desk, name, name).unwrap_or(Written {
-        table: &empty,
-        ..root.clone()
-    });
+    let mut written = root.section(desk, name, name).unwrap_or(Written { table: &empty, ..root.clone() });
     written.subject = format!("[{name}]");
-    let keys = keys::SECTIONS
-        .iter()
-        .find(|(section, _)| *section == name)
-        .map_or(&[][..], |(_, keys)| keys);
+    let keys = keys::SECTIONS.iter().find(|(section, _)| *section == name).map_or(&[][..], |(_, keys)| keys);
     read_table(desk, &written, None, &Description::of(&[keys]))
 }
 
@@ -153,11 +128,7 @@ fn read_store(desk: &mut Desk, table: &Table) -> Option<Store> {
     };
     let file = file.strip_prefix("//").unwrap_or(file);
     if file.is_empty() {
-        desk.fault(
-            table,
-            Fault::new("url", format!("{url:?} names no file"))
-                .hint("write for example \"sqlite:vendord.db\""),
-        );
+        desk.fault(table, Fault::new("url", format!("{url:?} names no file")).hint("write for example \"sqlite:vendord.db\""));
         return None;
     }
     // systemd lists several folders with colons; the first one is ours.
@@ -189,10 +160,7 @@ fn read_agent(desk: &mut Desk, table: &Table) -> Option<Agent> {
         "" => host_name(),
         id => id.to_string(),
     };
-    for (key, text) in [
-        ("id", id.as_str()),
-        ("location", settings.text("location")?),
-    ] {
+    for (key, text) in [("id", id.as_str()), ("location", settings.text("location")?)] {
         if let Some(fault) = bad_name(key, key, text) {
             desk.fault(table, fault);
         }
@@ -200,16 +168,9 @@ fn read_agent(desk: &mut Desk, table: &Table) -> Option<Agent> {
     let contact = settings.text("contact")?;
     if !contact.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
         let message = format!("contact {contact:?} cannot stand in a header");
-        desk.fault(
-            table,
-            Fault::new("contact", message).hint("write an address or URL in ASCII"),
-        );
+        desk.fault(table, Fault::new("contact", message).hint("write an address or URL in ASCII"));
     }
-    let limit = |key| {
-        settings
-            .count(key)
-            .map(|count| usize::try_from(*count).unwrap_or(usize::MAX))
-    };
+    let limit = |key| settings.count(key).map(|count| usize::try_from(*count).unwrap_or(usize::MAX));
     Some(Agent {
         id,
         location: settings.text("location")?.to_string(),
@@ -221,15 +182,9 @@ fn read_agent(desk: &mut Desk, table: &Table) -> Option<Agent> {
 
 /// The host's name, with what a name cannot have replaced.
 fn host_name() -> String {
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = host
-        .chars()
-        .map(|c| if allowed(c) { c } else { '-' })
-        .collect();
+    let name: String = host.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
     match name_problem(&name) {
         None => name,
         Some(_) => "vendord".into(),
@@ -253,10 +208,7 @@ fn read_web(desk: &mut Desk, table: &Table) -> Option<Web> {
     };
     let route_prefix = settings.text("route_prefix")?;
     if !route_prefix.starts_with('/') || route_prefix.contains(['?', '#', ' ']) {
-        let fault = Fault::new(
-            "route_prefix",
-            format!("route_prefix {route_prefix:?} is not a path"),
-        );
+        let fault = Fault::new("route_prefix", format!("route_prefix {route_prefix:?} is not a path"));
         desk.fault(table, fault.hint("write for example \"/vendord\""));
     }
     Some(Web {
@@ -283,8 +235,7 @@ fn read_listen(desk: &mut Desk, table: &Table) -> Option<Vec<SocketAddr>> {
             }
             Ok(address) => {
                 let message = format!("listen {address} can be reached from other machines");
-                let hint =
-                    "add `allow_remote = true` if that is meant, or write \"127.0.0.1:9978\"";
+                let hint = "add `allow_remote = true` if that is meant, or write \"127.0.0.1:9978\"";
                 desk.fault(table, Fault::new("listen", message).hint(hint).item(item));
             }
             Err(_) => {
@@ -301,17 +252,12 @@ fn read_listen(desk: &mut Desk, table: &Table) -> Option<Vec<SocketAddr>> {
 pub(super) fn http_url(text: &str) -> Result<Url, Said> {
     let example = || Some("write for example \"https://example.org\"".to_string());
     match Url::parse(text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            Err((format!("{text:?} is not an http or https URL"), example()))
-        }
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err((format!("{text:?} is not an http or https URL"), example())),
         Ok(url) => Ok(url),
         Err(error) => Err((format!("{text:?} is not a URL: {error}"), example())),
     }
 }
 
 fn read_log(table: &Table) -> Option<Log> {
-    Some(Log {
-        level: table.settings.text("level")?.to_string(),
-        json: table.settings.text("format")? == "json",
-    })
+    Some(Log { level: table.settings.text("level")?.to_string(), json: table.settings.text("format")? == "json" })
 }

@@ -106,13 +106,9 @@ impl Finding {
 
     fn snippet(&self, span: &Range<usize>) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
         let (text, first, line) = self.place.source.lines_around(span);
-        let span = span.start.saturating_sub(first).min(text.len())
-            ..span.end.saturating_sub(first).min(text.len());
+        let span = span.start.saturating_sub(first).min(text.len())..span.end.saturating_sub(first).min(text.len());
         let mark = AnnotationKind::Primary.span(span);
-        Snippet::source(text)
-            .line_start(line)
-            .path(&*self.place.source.shown)
-            .annotation(mark)
+        Snippet::source(text).line_start(line).path(&*self.place.source.shown).annotation(mark)
     }
 
     fn order(&self) -> (&str, usize, usize) {
@@ -133,10 +129,8 @@ impl Diagnostics {
 
     /// Sorted by place, each once: a fault in a default would else be told for every check that uses it.
     pub(super) fn sorted(mut self) -> Self {
-        self.findings
-            .sort_by(|a, b| (a.order(), &a.message).cmp(&(b.order(), &b.message)));
-        self.findings
-            .dedup_by(|a, b| (a.order(), &a.message) == (b.order(), &b.message));
+        self.findings.sort_by(|a, b| (a.order(), &a.message).cmp(&(b.order(), &b.message)));
+        self.findings.dedup_by(|a, b| (a.order(), &a.message) == (b.order(), &b.message));
         self
     }
 
@@ -162,11 +156,7 @@ impl Diagnostics {
 
     /// For a person at a terminal: snippets with carets, a blank line between findings.
     pub fn render(&self, coloured: bool) -> String {
-        let renderer = if coloured {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
         for finding in &self.findings {
             text += &finding.render(&renderer);

@@ -55,11 +55,7 @@ pub(super) struct Description<'k> {
 
 impl<'k> Description<'k> {
     pub fn of(keys: &'k [&'k [Key]]) -> Self {
-        Description {
-            keys,
-            tables: &[],
-            elsewhere: &|_| None,
-        }
+        Description { keys, tables: &[], elsewhere: &|_| None }
     }
 
     fn each(&self) -> impl Iterator<Item = &'k Key> {
@@ -90,11 +86,7 @@ struct Placed {
 impl<'a> Desk<'a> {
     pub fn new(path: &Path, env: &'a Env) -> Self {
         let path = env.current_dir.join(path);
-        Desk {
-            folder: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
-            env,
-            diagnostics: Diagnostics::default(),
-        }
+        Desk { folder: path.parent().unwrap_or(Path::new("/")).to_path_buf(), env, diagnostics: Diagnostics::default() }
     }
 
     /// The text of a file, unless it cannot be read.
@@ -120,10 +112,7 @@ impl<'a> Desk<'a> {
             // What follows on a line is most often a consequence of what came first.
             if lines.insert(source.line_column(span.start).0) {
                 let said = syntax::explain(error.message(), &source.text, &span);
-                let place = Place {
-                    source: source.clone(),
-                    span: Some(span),
-                };
+                let place = Place { source: source.clone(), span: Some(span) };
                 self.say(Level::Error, place, "", said);
             }
         }
@@ -131,13 +120,7 @@ impl<'a> Desk<'a> {
     }
 
     pub fn say(&mut self, level: Level, place: Place, subject: &str, (message, hint): Said) {
-        self.diagnostics.push(Finding {
-            level,
-            place,
-            subject: subject.into(),
-            message,
-            hint,
-        });
+        self.diagnostics.push(Finding { level, place, subject: subject.into(), message, hint });
     }
 
     pub fn error(&mut self, written: &Written, span: Range<usize>, said: Said) {
@@ -165,10 +148,7 @@ impl<'a> Desk<'a> {
 pub(super) fn bad_name(key: &'static str, what: &str, name: &str) -> Option<Fault> {
     let problem = name_problem(name)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let better: String = name
-        .chars()
-        .map(|c| if allowed(c) { c } else { '-' })
-        .collect();
+    let better: String = name.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
     let better = better.trim_start_matches(['-', '_', '.']);
     let fault = Fault::new(key, format!("{what} {name:?} {problem}"));
     Some(match name_problem(better) {
@@ -228,12 +208,7 @@ impl<'t> Written<'t> {
     }
 
     fn inner(&self, table: &'t DeTable<'t>, span: Range<usize>, subject: String) -> Written<'t> {
-        Written {
-            source: self.source.clone(),
-            table,
-            span,
-            subject,
-        }
+        Written { source: self.source.clone(), table, span, subject }
     }
 
     /// The text of a key, if it is one: to know a table's name before it is read.
@@ -241,10 +216,7 @@ impl<'t> Written<'t> {
         self.table.get(key)?.get_ref().as_str()
     }
     pub fn place(&self, span: Range<usize>) -> Place {
-        Place {
-            source: self.source.clone(),
-            span: (!span.is_empty()).then_some(span),
-        }
+        Place { source: self.source.clone(), span: (!span.is_empty()).then_some(span) }
     }
 }
 
@@ -267,10 +239,7 @@ impl Table {
     /// Where the value of a key stands; the header if it was not written.
     pub fn place(&self, key: &str) -> Place {
         match self.places.get(key) {
-            Some(placed) => Place {
-                source: placed.source.clone(),
-                span: Some(placed.value.clone()),
-            },
+            Some(placed) => Place { source: placed.source.clone(), span: Some(placed.value.clone()) },
             None => self.header.clone(),
         }
     }
@@ -283,14 +252,8 @@ impl Table {
             Some(item) => item.clone(),
             None => placed.value.clone(),
         };
-        let part = fault
-            .at
-            .clone()
-            .and_then(|at| inside(&placed.source.text, &value, at));
-        Place {
-            source: placed.source.clone(),
-            span: Some(part.unwrap_or(value)),
-        }
+        let part = fault.at.clone().and_then(|at| inside(&placed.source.text, &value, at));
+        Place { source: placed.source.clone(), span: Some(part.unwrap_or(value)) }
     }
 }
 
@@ -300,20 +263,13 @@ fn inside(file: &str, value: &Range<usize>, at: Range<usize>) -> Option<Range<us
     let parsed = DeValue::parse(raw).ok()?;
     let text = parsed.get_ref().as_str()?;
     // Behind `"`, `"""`, `"""` and a line end.
-    let open = [1, 3, 4, 5]
-        .into_iter()
-        .find(|open| raw.get(*open..open + text.len()) == Some(text))?;
+    let open = [1, 3, 4, 5].into_iter().find(|open| raw.get(*open..open + text.len()) == Some(text))?;
     let (start, end) = (at.start.min(text.len()), at.end.min(text.len()));
     Some(value.start + open + start..value.start + open + end.max(start))
 }
 
 /// Reads what is written, then what `defaults` have, then the defaults of the keys.
-pub(super) fn read(
-    desk: &mut Desk,
-    written: &Written,
-    defaults: Option<&Written>,
-    description: &Description,
-) -> Table {
+pub(super) fn read(desk: &mut Desk, written: &Written, defaults: Option<&Written>, description: &Description) -> Table {
     let mut table = Table {
         settings: Settings::default(),
         subject: written.subject.clone(),
@@ -331,13 +287,7 @@ pub(super) fn read(
 }
 
 /// The value of one key. A refused one gives way to its default, so that the rest of the table can be judged.
-fn read_key(
-    desk: &mut Desk,
-    table: &mut Table,
-    key: &Key,
-    written: &Written,
-    defaults: Option<&Written>,
-) -> Option<Value> {
+fn read_key(desk: &mut Desk, table: &mut Table, key: &Key, written: &Written, defaults: Option<&Written>) -> Option<Value> {
     let own = written.table.get(key.name).map(|value| (written, value));
     let found = own.or_else(|| defaults.and_then(|from| Some((from, from.table.get(key.name)?))));
     let Some((from, value)) = found else {
@@ -349,11 +299,7 @@ fn read_key(
         return default(key);
     };
     keep_place(table, key.name, from, value, own.is_some());
-    let mut reading = Reading {
-        desk,
-        from,
-        table: &mut *table,
-    };
+    let mut reading = Reading { desk, from, table: &mut *table };
     let value = reading.value(key, key.name, value);
     if value.is_none() {
         table.refused.insert(key.name);
@@ -362,16 +308,8 @@ fn read_key(
 }
 
 fn keep_place(table: &mut Table, name: &str, from: &Written, value: &Spanned<DeValue>, own: bool) {
-    let items = value
-        .get_ref()
-        .as_array()
-        .map(|items| items.iter().map(Spanned::span).collect());
-    let placed = Placed {
-        source: from.source.clone(),
-        value: value.span(),
-        items: items.unwrap_or_default(),
-        own,
-    };
+    let items = value.get_ref().as_array().map(|items| items.iter().map(Spanned::span).collect());
+    let placed = Placed { source: from.source.clone(), value: value.span(), items: items.unwrap_or_default(), own };
     mask_passwords(&from.source, value.span());
     table.places.insert(name.to_string(), placed);
 }
@@ -380,11 +318,7 @@ fn keep_place(table: &mut Table, name: &str, from: &Written, value: &Spanned<DeV
 fn example(key: &Key) -> Option<String> {
     let help = key.help.trim_end_matches('.');
     let mut rest = help.chars();
-    let first: String = rest
-        .next()
-        .into_iter()
-        .flat_map(char::to_lowercase)
-        .collect();
+    let first: String = rest.next().into_iter().flat_map(char::to_lowercase).collect();
     Some(format!("add `{} = ..`: {first}{}", key.name, rest.as_str()))
 }
 
@@ -394,18 +328,13 @@ fn refuse_unknown(desk: &mut Desk, written: &Written, prefix: &str, description:
         if description.tables.contains(&text) || description.each().any(|key| key.name == text) {
             continue;
         }
-        let said = (description.elsewhere)(text)
-            .unwrap_or_else(|| unknown(text, prefix, description.each().map(|key| key.name)));
+        let said = (description.elsewhere)(text).unwrap_or_else(|| unknown(text, prefix, description.each().map(|key| key.name)));
         desk.error(written, name.span(), said);
     }
 }
 
 /// What is said of a name that nobody knows, given those that could stand there.
-pub(super) fn unknown<'n>(
-    name: &str,
-    prefix: &str,
-    known: impl IntoIterator<Item = &'n str>,
-) -> Said {
+pub(super) fn unknown<'n>(name: &str, prefix: &str, known: impl IntoIterator<Item = &'n str>) -> Said {
     let known: Vec<&str> = known.into_iter().collect();
     let message = format!("unknown key `{prefix}{name}`");
     let hint = match nearest(name, known.iter().copied()) {
@@ -418,9 +347,7 @@ pub(super) fn unknown<'n>(
 /// What a key is when nobody writes it.
 pub(super) fn default(key: &Key) -> Option<Value> {
     if let Shape::Table(keys) = key.shape {
-        let inner = keys
-            .iter()
-            .filter_map(|key| Some((key.name, default(key)?)));
+        let inner = keys.iter().filter_map(|key| Some((key.name, default(key)?)));
         return (!key.default.is_empty()).then(|| Value::Table(Settings(inner.collect())));
     }
     if key.default.is_empty() {
@@ -428,9 +355,7 @@ pub(super) fn default(key: &Key) -> Option<Value> {
     }
     let value = DeValue::parse(key.default).expect("the defaults of all keys are read by a test");
     match (key.shape, value.get_ref()) {
-        (Shape::TextOrSecret, DeValue::String(text)) => {
-            Some(Value::Secret(Secret::new(text.to_string())))
-        }
+        (Shape::TextOrSecret, DeValue::String(text)) => Some(Value::Secret(Secret::new(text.to_string()))),
         (Shape::SecretMap, _) => Some(Value::SecretMap(BTreeMap::new())),
         (shape, _) => values::convert(shape, key.name, &value).ok(),
     }
@@ -457,15 +382,11 @@ impl Reading<'_, '_, '_, '_> {
             Shape::SecretMap => Value::SecretMap(self.secret_map(name, value)?),
             shape => {
                 let converted = values::convert(shape, name, value);
-                converted
-                    .map_err(|complaints| self.complain(complaints))
-                    .ok()?
+                converted.map_err(|complaints| self.complain(complaints)).ok()?
             }
         };
         let read = match (key.shape, read) {
-            (Shape::Path, Value::Text(path)) if !path.is_empty() => {
-                Value::Text(self.desk.folder.join(path).display().to_string())
-            }
+            (Shape::Path, Value::Text(path)) if !path.is_empty() => Value::Text(self.desk.folder.join(path).display().to_string()),
             (_, read) => read,
         };
         if key.later && Some(&read) != default(key).as_ref() {
@@ -476,31 +397,17 @@ impl Reading<'_, '_, '_, '_> {
     }
 
     fn complain(&mut self, complaints: Vec<Complaint>) {
-        for Complaint {
-            span,
-            message,
-            hint,
-        } in complaints
-        {
+        for Complaint { span, message, hint } in complaints {
             self.desk.error(self.from, span, (message, hint));
         }
     }
 
     fn refuse_later(&mut self, name: &str, value: &Spanned<DeValue>, default: Option<&str>) {
         let span = span_of_key(self.from.table, name).unwrap_or_else(|| value.span());
-        self.desk.error(
-            self.from,
-            span,
-            not_supported(&format!("`{name}`"), default),
-        );
+        self.desk.error(self.from, span, not_supported(&format!("`{name}`"), default));
     }
 
-    fn nested(
-        &mut self,
-        keys: &'static [Key],
-        name: &str,
-        value: &Spanned<DeValue>,
-    ) -> Option<Value> {
+    fn nested(&mut self, keys: &'static [Key], name: &str, value: &Spanned<DeValue>) -> Option<Value> {
         let DeValue::Table(inner) = value.get_ref() else {
             let said = (
                 format!("{name} is {}, not a table", values::kind(value.get_ref())),
@@ -509,18 +416,8 @@ impl Reading<'_, '_, '_, '_> {
             self.desk.error(self.from, value.span(), said);
             return None;
         };
-        let written = Written {
-            source: self.from.source.clone(),
-            table: inner,
-            span: value.span(),
-            subject: self.from.subject.clone(),
-        };
-        refuse_unknown(
-            self.desk,
-            &written,
-            &format!("{name}."),
-            &Description::of(&[keys]),
-        );
+        let written = Written { source: self.from.source.clone(), table: inner, span: value.span(), subject: self.from.subject.clone() };
+        refuse_unknown(self.desk, &written, &format!("{name}."), &Description::of(&[keys]));
         let own = self.table.wrote(name);
         let mut settings = Settings::default();
         for key in keys {
@@ -558,17 +455,11 @@ impl Reading<'_, '_, '_, '_> {
         };
         let span = value.span();
         let raw = &self.from.source.text[span.clone()];
-        self.from
-            .source
-            .mask(span.start + public_part(raw)..span.end);
+        self.from.source.mask(span.start + public_part(raw)..span.end);
         Some(Secret::new(text.to_string()))
     }
 
-    fn secret_map(
-        &mut self,
-        name: &str,
-        value: &Spanned<DeValue>,
-    ) -> Option<BTreeMap<String, Secret>> {
+    fn secret_map(&mut self, name: &str, value: &Spanned<DeValue>) -> Option<BTreeMap<String, Secret>> {
         let DeValue::Table(table) = value.get_ref() else {
             let said = values::not_a_map(name, value.get_ref());
             self.desk.error(self.from, value.span(), said);
@@ -590,9 +481,7 @@ fn mask_passwords(source: &Source, value: Range<usize>) {
     let raw = &source.text[value.clone()];
     for (scheme_end, _) in raw.match_indices("://") {
         let user = scheme_end + "://".len();
-        let end = raw[user..]
-            .find(['/', '?', '#', '"', '\'', ' '])
-            .map_or(raw.len(), |at| user + at);
+        let end = raw[user..].find(['/', '?', '#', '"', '\'', ' ']).map_or(raw.len(), |at| user + at);
         if let Some(at) = raw[user..end].rfind('@') {
             source.mask(value.start + user..value.start + user + at);
         }
@@ -604,9 +493,7 @@ fn public_part(raw: &str) -> usize {
     let Some(host) = raw.find("://").map(|at| at + 3) else {
         return 0;
     };
-    let end = raw[host..]
-        .find(['/', '?', '#', '@'])
-        .map_or(raw.len(), |at| host + at);
+    let end = raw[host..].find(['/', '?', '#', '@']).map_or(raw.len(), |at| host + at);
     if raw[host..].contains('@') { 0 } else { end }
 }
 
@@ -621,10 +508,7 @@ pub(super) fn not_supported(what: &str, default: Option<&str>) -> Said {
         Some(default) => format!("remove it, or write its default: {default}"),
         None => "remove it".into(),
     };
-    (
-        format!("{what} is not supported by this version yet"),
-        Some(hint),
-    )
+    (format!("{what} is not supported by this version yet"), Some(hint))
 }
 
 #[cfg(test)]
@@ -660,10 +544,7 @@ mod tests {
         for (raw, shown) in [
             ("\"https://hooks.example/T0/B0\"", "\"https://hooks.example"),
             ("\"https://user:pass@hooks.example/\"", ""),
-            (
-                "\"https://hooks.example?token=x\"",
-                "\"https://hooks.example",
-            ),
+            ("\"https://hooks.example?token=x\"", "\"https://hooks.example"),
             ("\"whsec_abc\"", ""),
         ] {
             assert_eq!(&raw[..public_part(raw)], shown);

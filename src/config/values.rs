@@ -27,20 +27,12 @@ fn refused(message: impl Into<String>, hint: impl Into<String>) -> Refused {
 }
 
 /// Every shape but secrets and tables.
-pub(super) fn convert(
-    shape: Shape,
-    key: &str,
-    value: &Spanned<DeValue>,
-) -> Result<Value, Vec<Complaint>> {
+pub(super) fn convert(shape: Shape, key: &str, value: &Spanned<DeValue>) -> Result<Value, Vec<Complaint>> {
     match shape {
         Shape::TextList => list(key, value, text).map(Value::TextList),
-        Shape::WordList(words) => {
-            list(key, value, |key, value| word(key, value, words)).map(Value::TextList)
-        }
+        Shape::WordList(words) => list(key, value, |key, value| word(key, value, words)).map(Value::TextList),
         Shape::WaitList => list(key, value, wait).map(Value::DurationList),
-        Shape::CountList(min, max) => {
-            list(key, value, |key, value| count(key, value, min, max)).map(Value::CountList)
-        }
+        Shape::CountList(min, max) => list(key, value, |key, value| count(key, value, min, max)).map(Value::CountList),
         Shape::TextMap => text_map(key, value).map(Value::TextMap),
         scalar => one(scalar, key, value.get_ref()).map_err(|why| vec![at(value, why)]),
     }
@@ -61,19 +53,11 @@ fn one(shape: Shape, key: &str, value: &DeValue) -> Result<Value, Refused> {
 }
 
 pub(super) fn at(value: &Spanned<DeValue>, (message, hint): Refused) -> Complaint {
-    Complaint {
-        span: value.span(),
-        message,
-        hint,
-    }
+    Complaint { span: value.span(), message, hint }
 }
 
 /// All elements, or what is wrong with each.
-fn list<T>(
-    key: &str,
-    value: &Spanned<DeValue>,
-    read: impl Fn(&str, &DeValue) -> Result<T, Refused>,
-) -> Result<Vec<T>, Vec<Complaint>> {
+fn list<T>(key: &str, value: &Spanned<DeValue>, read: impl Fn(&str, &DeValue) -> Result<T, Refused>) -> Result<Vec<T>, Vec<Complaint>> {
     let Some(items) = value.get_ref().as_array() else {
         return match read(key, value.get_ref()) {
             Ok(item) => Ok(vec![item]),
@@ -87,17 +71,10 @@ fn list<T>(
             Err(why) => complaints.push(at(item, why)),
         }
     }
-    if complaints.is_empty() {
-        Ok(read_items)
-    } else {
-        Err(complaints)
-    }
+    if complaints.is_empty() { Ok(read_items) } else { Err(complaints) }
 }
 
-fn text_map(
-    key: &str,
-    value: &Spanned<DeValue>,
-) -> Result<BTreeMap<String, String>, Vec<Complaint>> {
+fn text_map(key: &str, value: &Spanned<DeValue>) -> Result<BTreeMap<String, String>, Vec<Complaint>> {
     let Some(table) = value.get_ref().as_table() else {
         return Err(vec![at(value, not_a_map(key, value.get_ref()))]);
     };
@@ -108,18 +85,11 @@ fn text_map(
             Err(why) => complaints.push(at(value, why)),
         }
     }
-    if complaints.is_empty() {
-        Ok(map)
-    } else {
-        Err(complaints)
-    }
+    if complaints.is_empty() { Ok(map) } else { Err(complaints) }
 }
 
 pub(super) fn not_a_map(key: &str, value: &DeValue) -> Refused {
-    refused(
-        format!("{key} is {}, not a table of names and texts", kind(value)),
-        format!("write `{key} = {{ name = \"value\" }}`"),
-    )
+    refused(format!("{key} is {}, not a table of names and texts", kind(value)), format!("write `{key} = {{ name = \"value\" }}`"))
 }
 
 /// `a number`, as in "interval is a number".
@@ -150,10 +120,7 @@ fn text(key: &str, value: &DeValue) -> Result<String, Refused> {
     match value {
         DeValue::String(text) => Ok(text.to_string()),
         other => Err(match as_written(other) {
-            Some(written) => refused(
-                format!("{key} is {}, not a text", kind(other)),
-                format!("put it in quotes: {written:?}"),
-            ),
+            Some(written) => refused(format!("{key} is {}, not a text", kind(other)), format!("put it in quotes: {written:?}")),
             None => (format!("{key} is {}, not a text", kind(other)), None),
         }),
     }
@@ -169,10 +136,7 @@ fn word(key: &str, value: &DeValue, words: &[&'static str]) -> Result<String, Re
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("write {}", one_of(words)),
     };
-    Err(refused(
-        format!("{key} {text:?} is not {}", one_of(words)),
-        hint,
-    ))
+    Err(refused(format!("{key} {text:?} is not {}", one_of(words)), hint))
 }
 
 /// `"a", "b" or "c"`
@@ -194,10 +158,7 @@ fn flag(key: &str, value: &DeValue) -> Result<bool, Refused> {
         "false" | "no" | "off" | "0" => "write `false`, without quotes",
         _ => "write `true` or `false`, without quotes",
     };
-    Err(refused(
-        format!("{key} is {}, not true or false", kind(value)),
-        meant,
-    ))
+    Err(refused(format!("{key} is {}, not true or false", kind(value)), meant))
 }
 
 fn integer(number: &DeInteger) -> Option<i128> {
@@ -211,18 +172,11 @@ fn count(key: &str, value: &DeValue, min: u64, max: u64) -> Result<u64, Refused>
             Some(Ok(count)) if (min..=max).contains(&count) => Ok(count),
             _ => Err(refused(format!("{key} {number} is out of range"), range)),
         },
-        DeValue::String(text) if text.trim().parse::<u64>().is_ok() => Err(refused(
-            format!("{key} {text:?} is a text, not a number"),
-            format!("write {}, without quotes", text.trim()),
-        )),
-        DeValue::Float(number) => Err(refused(
-            format!("{key} {number} is not a whole number"),
-            range,
-        )),
-        other => Err(refused(
-            format!("{key} is {}, not a number", kind(other)),
-            range,
-        )),
+        DeValue::String(text) if text.trim().parse::<u64>().is_ok() => {
+            Err(refused(format!("{key} {text:?} is a text, not a number"), format!("write {}, without quotes", text.trim())))
+        }
+        DeValue::Float(number) => Err(refused(format!("{key} {number} is not a whole number"), range)),
+        other => Err(refused(format!("{key} is {}, not a number", kind(other)), range)),
     }
 }
 
@@ -237,22 +191,15 @@ fn runs(key: &str, value: &DeValue) -> Result<KofN, Refused> {
             ));
         }
     };
-    text.parse()
-        .map_err(|why: String| match why.split_once("; ") {
-            Some((message, hint)) => refused(format!("{key} {message}"), hint),
-            None => refused(
-                format!("{key} {why}"),
-                "write the smaller number first, as in \"3/5\"",
-            ),
-        })
+    text.parse().map_err(|why: String| match why.split_once("; ") {
+        Some((message, hint)) => refused(format!("{key} {message}"), hint),
+        None => refused(format!("{key} {why}"), "write the smaller number first, as in \"3/5\""),
+    })
 }
 
 fn duration(key: &str, value: &DeValue) -> Result<Duration, Refused> {
     match wait(key, value)? {
-        Duration::ZERO => Err(refused(
-            format!("{key} must be longer than zero"),
-            "write for example \"10s\"",
-        )),
+        Duration::ZERO => Err(refused(format!("{key} must be longer than zero"), "write for example \"10s\"")),
         duration => Ok(duration),
     }
 }
@@ -261,23 +208,14 @@ fn wait(key: &str, value: &DeValue) -> Result<Duration, Refused> {
     let text = match value {
         DeValue::String(text) => text,
         DeValue::Integer(number) => {
-            return Err(refused(
-                format!("{key} {number} has no unit"),
-                format!("write \"{number}s\" for seconds"),
-            ));
+            return Err(refused(format!("{key} {number} has no unit"), format!("write \"{number}s\" for seconds")));
         }
         other => {
-            return Err(refused(
-                format!("{key} is {}, not a duration", kind(other)),
-                "write for example \"30s\", \"5m\" or \"2h\"",
-            ));
+            return Err(refused(format!("{key} is {}, not a duration", kind(other)), "write for example \"30s\", \"5m\" or \"2h\""));
         }
     };
     parse_duration(text).map_err(|hint| match text.trim().parse::<f64>() {
-        Ok(_) => refused(
-            format!("{key} {text:?} has no unit"),
-            format!("write \"{}s\" for seconds", text.trim()),
-        ),
+        Ok(_) => refused(format!("{key} {text:?} has no unit"), format!("write \"{}s\" for seconds", text.trim())),
         Err(_) => refused(format!("{key} {text:?} is not a duration"), hint),
     })
 }
@@ -311,9 +249,7 @@ fn strict_duration(text: &str) -> Option<Duration> {
     while !rest.is_empty() || nanos == 0.0 && rest.len() == text.len() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at(digits);
-        let unit_end = tail
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(tail.len());
+        let unit_end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
         nanos += number.parse::<f64>().ok()? * *scale as f64;
@@ -342,19 +278,13 @@ fn size(key: &str, value: &DeValue) -> Result<u64, Refused> {
         DeValue::Integer(number) => integer(number)
             .and_then(|bytes| u64::try_from(bytes).ok())
             .ok_or_else(|| refused(format!("{key} {number} is not a size"), EXAMPLE)),
-        DeValue::String(text) => parse_size(text)
-            .ok_or_else(|| refused(format!("{key} {text:?} is not a size"), EXAMPLE)),
-        other => Err(refused(
-            format!("{key} is {}, not a size", kind(other)),
-            EXAMPLE,
-        )),
+        DeValue::String(text) => parse_size(text).ok_or_else(|| refused(format!("{key} {text:?} is not a size"), EXAMPLE)),
+        other => Err(refused(format!("{key} is {}, not a size", kind(other)), EXAMPLE)),
     }
 }
 
 fn parse_size(text: &str) -> Option<u64> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let scale: u64 = match unit.trim_start() {
         "" | "B" => 1,
@@ -389,11 +319,7 @@ mod tests {
     fn read(shape: Shape, toml: &str) -> Result<Value, String> {
         let value = DeValue::parse(toml).unwrap();
         convert(shape, "key", &value).map_err(|complaints| {
-            complaints
-                .into_iter()
-                .map(|c| format!("{}; {}", c.message, c.hint.unwrap_or_default()))
-                .collect::<Vec<_>>()
-                .join(" | ")
+            complaints.into_iter().map(|c| format!("{}; {}", c.message, c.hint.unwrap_or_default())).collect::<Vec<_>>().join(" | ")
         })
     }
 
@@ -408,11 +334,7 @@ mod tests {
             ("2w", 1_209_600_000),
             ("0s", 0),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for (text, hint) in [
             ("10 sec", "write \"10s\""),
@@ -430,14 +352,7 @@ mod tests {
             ("5s ", "write \"5s\""),
         ] {
             let said = parse_duration(text).unwrap_err();
-            assert!(
-                said.starts_with(if hint.is_empty() {
-                    "write a number"
-                } else {
-                    hint
-                }),
-                "{text}: {said}"
-            );
+            assert!(said.starts_with(if hint.is_empty() { "write a number" } else { hint }), "{text}: {said}");
         }
     }
 
@@ -456,15 +371,7 @@ mod tests {
         assert!(read(Shape::Size, "\"10M\"").is_err());
         assert!(read(Shape::Size, "-1").is_err());
         assert_eq!(read(Shape::Count(1, 4), "3"), Ok(Value::Count(3)));
-        for bad in [
-            "5",
-            "0",
-            "-1",
-            "1.5",
-            "\"3\"",
-            "true",
-            "99999999999999999999",
-        ] {
+        for bad in ["5", "0", "-1", "1.5", "\"3\"", "true", "99999999999999999999"] {
             assert!(read(Shape::Count(1, 4), bad).is_err(), "{bad}");
         }
         let runs = |k, n| Ok(Value::Runs(KofN { k, n }));
@@ -480,30 +387,16 @@ mod tests {
 
     #[test]
     fn a_lone_value_is_a_list_of_one_and_every_bad_element_is_told() {
-        assert_eq!(
-            read(Shape::TextList, "\"a\""),
-            Ok(Value::TextList(vec!["a".into()]))
-        );
-        assert_eq!(
-            read(Shape::CountList(1, 4), "[1, 2]"),
-            Ok(Value::CountList(vec![1, 2]))
-        );
+        assert_eq!(read(Shape::TextList, "\"a\""), Ok(Value::TextList(vec!["a".into()])));
+        assert_eq!(read(Shape::CountList(1, 4), "[1, 2]"), Ok(Value::CountList(vec![1, 2])));
         let said = read(Shape::CountList(1, 4), "[1, 9, \"2\"]").unwrap_err();
         assert_eq!(said.matches("key").count(), 2, "{said}");
-        assert!(
-            read(Shape::TextMap, "{ a = 1 }")
-                .unwrap_err()
-                .contains("key.a is a number")
-        );
+        assert!(read(Shape::TextMap, "{ a = 1 }").unwrap_err().contains("key.a is a number"));
     }
 
     #[test]
     fn flags_are_not_texts() {
         assert_eq!(read(Shape::Flag, "true"), Ok(Value::Flag(true)));
-        assert!(
-            read(Shape::Flag, "\"yes\"")
-                .unwrap_err()
-                .contains("write `true`")
-        );
+        assert!(read(Shape::Flag, "\"yes\"").unwrap_err().contains("write `true`"));
     }
 }

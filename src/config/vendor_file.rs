@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Level, Place};
-use super::reader::{
-    Description, Desk, Said, Table, Written, bad_name, not_supported, read, unknown,
-};
+use super::reader::{Description, Desk, Said, Table, Written, bad_name, not_supported, read, unknown};
 use super::source::Source;
 use super::{Kinds, StatusPage, Vendor, check, daemon_file, keys};
 use crate::model::id::name_problem;
@@ -20,13 +18,7 @@ pub(super) struct Defaults<'t> {
     status_pages: Option<Written<'t>>,
 }
 
-pub(super) fn read_all(
-    desk: &mut Desk,
-    root: &Written,
-    registry: &Table,
-    kinds: Kinds<'static>,
-    workshop: &Workshop,
-) -> Vec<Vendor> {
+pub(super) fn read_all(desk: &mut Desk, root: &Written, registry: &Table, kinds: Kinds<'static>, workshop: &Workshop) -> Vec<Vendor> {
     let defaults = defaults(desk, root, kinds);
     let mut ids = BTreeMap::new();
     let mut vendors = Vec::new();
@@ -40,12 +32,7 @@ pub(super) fn read_all(
         let Some(tree) = desk.parse(&source) else {
             continue;
         };
-        let file = Written {
-            source: source.clone(),
-            table: &tree,
-            span: 0..0,
-            subject: id.clone(),
-        };
+        let file = Written { source: source.clone(), table: &tree, span: 0..0, subject: id.clone() };
         vendors.extend(vendor(desk, &file, &id, &defaults, kinds, workshop));
     }
     vendors
@@ -54,10 +41,7 @@ pub(super) fn read_all(
 /// `[defaults.checks]` and `[defaults.status_pages]`, with their own faults told.
 fn defaults<'t>(desk: &mut Desk, root: &Written<'t>, kinds: Kinds) -> Defaults<'t> {
     let Some(defaults) = root.section(desk, "defaults", "defaults.checks") else {
-        return Defaults {
-            checks: None,
-            status_pages: None,
-        };
+        return Defaults { checks: None, status_pages: None };
     };
     for name in defaults.table.keys() {
         if !["checks", "status_pages"].contains(&&**name.get_ref()) {
@@ -74,10 +58,7 @@ fn defaults<'t>(desk: &mut Desk, root: &Written<'t>, kinds: Kinds) -> Defaults<'
         let keys = keys::status_page_defaults();
         read(desk, pages, None, &Description::of(&[&keys]));
     }
-    Defaults {
-        checks,
-        status_pages,
-    }
+    Defaults { checks, status_pages }
 }
 
 /// What the patterns of `[registry] vendors` name, in order, each once.
@@ -126,10 +107,7 @@ fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> {
     for path in found {
         let path = path.map_err(|error| {
             let path = error.path().display().to_string();
-            Fault::new(
-                "vendors",
-                format!("{path} cannot be read: {}", error.error()),
-            )
+            Fault::new("vendors", format!("{path} cannot be read: {}", error.error()))
         })?;
         if !path.is_dir() {
             files.push(path);
@@ -138,12 +116,7 @@ fn matches(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, Fault> {
     Ok(files)
 }
 
-fn id_of(
-    desk: &mut Desk,
-    path: &Path,
-    source: &Arc<Source>,
-    ids: &mut BTreeMap<String, Arc<Source>>,
-) -> Option<String> {
+fn id_of(desk: &mut Desk, path: &Path, source: &Arc<Source>, ids: &mut BTreeMap<String, Arc<Source>>) -> Option<String> {
     let id = path.file_stem()?.to_string_lossy().into_owned();
     let said: Said = if let Some(problem) = name_problem(&id) {
         let message = format!("the file's name is the vendor's id, and {id:?} {problem}");
@@ -156,22 +129,12 @@ fn id_of(
         ids.insert(id.clone(), source.clone());
         return Some(id);
     };
-    let place = Place {
-        source: source.clone(),
-        span: None,
-    };
+    let place = Place { source: source.clone(), span: None };
     desk.say(Level::Error, place, "", said);
     None
 }
 
-fn vendor(
-    desk: &mut Desk,
-    file: &Written,
-    id: &str,
-    defaults: &Defaults,
-    kinds: Kinds<'static>,
-    workshop: &Workshop,
-) -> Option<Vendor> {
+fn vendor(desk: &mut Desk, file: &Written, id: &str, defaults: &Defaults, kinds: Kinds<'static>, workshop: &Workshop) -> Option<Vendor> {
     let table = vendor_table(desk, file);
     if let Some(written) = table.settings.text("id").filter(|written| *written != id) {
         let message = format!("id {written:?} is not the file's name");
@@ -204,22 +167,12 @@ fn vendor_table(desk: &mut Desk, file: &Written) -> Table {
         }
         let known = keys::VENDOR.iter().map(|key| key.name).chain(ARRAYS);
         match name {
-            "check" | "status_page" => Some((
-                format!("unknown table `{name}`"),
-                Some(format!("write [[{name}s]]")),
-            )),
-            _ if belongs_to_check(name) => Some((
-                format!("`{name}` is a key of checks"),
-                Some("move it below [[checks]]".into()),
-            )),
+            "check" | "status_page" => Some((format!("unknown table `{name}`"), Some(format!("write [[{name}s]]")))),
+            _ if belongs_to_check(name) => Some((format!("`{name}` is a key of checks"), Some("move it below [[checks]]".into()))),
             _ => Some(unknown(name, "", known)),
         }
     };
-    let description = Description {
-        keys: &[keys::VENDOR],
-        tables: &ARRAYS,
-        elsewhere: &elsewhere,
-    };
+    let description = Description { keys: &[keys::VENDOR], tables: &ARRAYS, elsewhere: &elsewhere };
     read(desk, file, None, &description)
 }
 
@@ -249,20 +202,9 @@ fn status_pages(desk: &mut Desk, file: &Written, defaults: &Defaults) -> Vec<Sta
     pages
 }
 
-fn status_page(
-    desk: &mut Desk,
-    written: &Written,
-    defaults: &Defaults,
-    name: &str,
-    others: &[StatusPage],
-) -> Option<StatusPage> {
+fn status_page(desk: &mut Desk, written: &Written, defaults: &Defaults, name: &str, others: &[StatusPage]) -> Option<StatusPage> {
     let keys: &[&[Key]] = &[keys::STATUS_PAGE];
-    let table = read(
-        desk,
-        written,
-        defaults.status_pages.as_ref(),
-        &Description::of(keys),
-    );
+    let table = read(desk, written, defaults.status_pages.as_ref(), &Description::of(keys));
     if let Some(fault) = bad_name("name", "the page's name", name) {
         desk.fault(&table, fault);
     }

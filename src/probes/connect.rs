@@ -44,15 +44,11 @@ pub(super) struct Guard {
 impl Guard {
     /// From the keys `ip` and `allow_private`, which both kinds have.
     pub fn of(settings: &Settings, target: &Target) -> Result<Self, Fault> {
-        let guard = Guard {
-            family: Family::of_word(settings.text("ip").unwrap_or("any")),
-            allow_private: settings.on("allow_private"),
-        };
+        let guard = Guard { family: Family::of_word(settings.text("ip").unwrap_or("any")), allow_private: settings.on("allow_private") };
         match target.literal() {
             Some(ip) if !guard.family.includes(ip) => {
                 let message = format!("{ip} is not an address of this family");
-                Err(Fault::new("ip", message)
-                    .hint("leave it out: a literal address says its family"))
+                Err(Fault::new("ip", message).hint("leave it out: a literal address says its family"))
             }
             _ => Ok(guard),
         }
@@ -109,11 +105,7 @@ pub(super) async fn connect(
 }
 
 /// The addresses that may be connected to, in the order to try them.
-fn allowed(
-    target: &Target,
-    guard: Guard,
-    addresses: Vec<IpAddr>,
-) -> Result<Vec<SocketAddr>, Failure> {
+fn allowed(target: &Target, guard: Guard, addresses: Vec<IpAddr>) -> Result<Vec<SocketAddr>, Failure> {
     let everything = guard.allow_private || target.was_meant();
     let mut refused = None;
     let mut kept = Vec::with_capacity(addresses.len());
@@ -125,15 +117,10 @@ fn allowed(
     }
     match refused {
         Some((ip, range)) if kept.is_empty() => {
-            let message = format!(
-                "{} leads to the {range} address {ip}; if that is meant, say allow_private = true",
-                target.shown()
-            );
+            let message = format!("{} leads to the {range} address {ip}; if that is meant, say allow_private = true", target.shown());
             Err(Failure::new(Reason::AddressRefused, message))
         }
-        _ => Ok(alternating(kept)
-            .map(|ip| SocketAddr::new(ip, target.port))
-            .collect()),
+        _ => Ok(alternating(kept).map(|ip| SocketAddr::new(ip, target.port)).collect()),
     }
 }
 
@@ -144,11 +131,7 @@ fn alternating(addresses: Vec<IpAddr>) -> impl Iterator<Item = IpAddr> {
     let mut sixth = false;
     std::iter::from_fn(move || {
         sixth = !sixth;
-        if sixth {
-            v6.next().or_else(|| v4.next())
-        } else {
-            v4.next().or_else(|| v6.next())
-        }
+        if sixth { v6.next().or_else(|| v4.next()) } else { v4.next().or_else(|| v6.next()) }
     })
     .take(ADDRESSES_MAX)
 }
@@ -172,10 +155,7 @@ async fn race(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream,
 }
 
 /// The first connection; `None` when every address failed, with the most telling failure in `worst`.
-async fn first_connected(
-    addresses: &[SocketAddr],
-    worst: &mut Option<Failure>,
-) -> Option<TcpStream> {
+async fn first_connected(addresses: &[SocketAddr], worst: &mut Option<Failure>) -> Option<TcpStream> {
     let mut waiting = addresses.iter();
     let mut running = FuturesUnordered::new();
     loop {
@@ -204,54 +184,27 @@ async fn first_connected(
 }
 
 /// The next attempt that ended; `None` when it is time to start another one beside it.
-async fn next_result<F: Future>(
-    running: &mut FuturesUnordered<F>,
-    more: bool,
-) -> Option<F::Output> {
-    if more {
-        tokio::time::timeout(NEXT_AFTER, running.next())
-            .await
-            .ok()?
-    } else {
-        running.next().await
-    }
+async fn next_result<F: Future>(running: &mut FuturesUnordered<F>, more: bool) -> Option<F::Output> {
+    if more { tokio::time::timeout(NEXT_AFTER, running.next()).await.ok()? } else { running.next().await }
 }
 
 /// This process or machine has no room for another connection.
 fn is_exhausted(error: &io::Error) -> bool {
     const LACKS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    LACKS
-        .iter()
-        .any(|lack| error.raw_os_error() == Some(lack.raw_os_error()))
+    LACKS.iter().any(|lack| error.raw_os_error() == Some(lack.raw_os_error()))
 }
 
 fn connect_failure(address: SocketAddr, error: &io::Error) -> Failure {
     use io::ErrorKind as Kind;
     let (reason, message) = match error.kind() {
-        _ if is_exhausted(error) => (
-            Reason::OwnResource,
-            format!("this machine cannot open a connection: {error}"),
-        ),
-        Kind::AddrNotAvailable | Kind::PermissionDenied => (
-            Reason::OwnResource,
-            format!("this machine cannot connect to {address}: {error}"),
-        ),
-        Kind::ConnectionRefused => (
-            Reason::ConnectRefused,
-            format!("connection refused by {address}"),
-        ),
-        Kind::ConnectionReset | Kind::ConnectionAborted => (
-            Reason::ConnectRefused,
-            format!("connection reset by {address} at once"),
-        ),
-        Kind::TimedOut => (
-            Reason::ConnectTimeout,
-            format!("no connection to {address}: {error}"),
-        ),
-        _ => (
-            Reason::ConnectUnreachable,
-            format!("no route to {address}: {error}"),
-        ),
+        _ if is_exhausted(error) => (Reason::OwnResource, format!("this machine cannot open a connection: {error}")),
+        Kind::AddrNotAvailable | Kind::PermissionDenied => {
+            (Reason::OwnResource, format!("this machine cannot connect to {address}: {error}"))
+        }
+        Kind::ConnectionRefused => (Reason::ConnectRefused, format!("connection refused by {address}")),
+        Kind::ConnectionReset | Kind::ConnectionAborted => (Reason::ConnectRefused, format!("connection reset by {address} at once")),
+        Kind::TimedOut => (Reason::ConnectTimeout, format!("no connection to {address}: {error}")),
+        _ => (Reason::ConnectUnreachable, format!("no route to {address}: {error}")),
     };
     Failure::new(reason, message)
 }
@@ -276,20 +229,13 @@ mod tests {
     }
 
     fn target(host: &str, configured: bool) -> Target {
-        Target {
-            host: Host::parse(host).unwrap(),
-            port: 443,
-            configured,
-        }
+        Target { host: Host::parse(host).unwrap(), port: 443, configured }
     }
 
     #[test]
     fn special_addresses_need_to_be_meant() {
         let check = |host: &str, configured, allow_private, addresses: &[&str], want: &[&str]| {
-            let guard = Guard {
-                family: Family::Any,
-                allow_private,
-            };
+            let guard = Guard { family: Family::Any, allow_private };
             let addresses = addresses.iter().map(|a| ip(a)).collect();
             let got = allowed(&target(host, configured), guard, addresses);
             let got: Vec<_> = match got {
@@ -308,13 +254,7 @@ mod tests {
         check("localhost", false, false, &["127.0.0.1"], &[]);
         check("a.example", true, false, &["169.254.169.254"], &[]);
         check("a.example", true, true, &["10.0.0.1"], &["10.0.0.1"]);
-        check(
-            "a.example",
-            true,
-            false,
-            &["10.0.0.1", "1.1.1.1"],
-            &["1.1.1.1"],
-        );
+        check("a.example", true, false, &["10.0.0.1", "1.1.1.1"], &["1.1.1.1"]);
     }
 
     #[test]
@@ -328,9 +268,7 @@ mod tests {
     #[test]
     fn f36_a_lack_of_ours_is_never_the_vendors() {
         let address = "1.2.3.4:443".parse().unwrap();
-        let of = |errno: Errno| {
-            connect_failure(address, &io::Error::from_raw_os_error(errno.raw_os_error())).reason
-        };
+        let of = |errno: Errno| connect_failure(address, &io::Error::from_raw_os_error(errno.raw_os_error())).reason;
         for (errno, want) in [
             (Errno::MFILE, Reason::OwnResource),
             (Errno::NFILE, Reason::OwnResource),
@@ -353,26 +291,10 @@ mod tests {
     fn the_most_telling_failure_is_reported() {
         let of = |reason| Failure::new(reason, "");
         for (a, b, want) in [
-            (
-                Reason::ConnectUnreachable,
-                Reason::ConnectRefused,
-                Reason::ConnectRefused,
-            ),
-            (
-                Reason::ConnectRefused,
-                Reason::ConnectUnreachable,
-                Reason::ConnectRefused,
-            ),
-            (
-                Reason::ConnectTimeout,
-                Reason::ConnectUnreachable,
-                Reason::ConnectTimeout,
-            ),
-            (
-                Reason::ConnectUnreachable,
-                Reason::OwnResource,
-                Reason::OwnResource,
-            ),
+            (Reason::ConnectUnreachable, Reason::ConnectRefused, Reason::ConnectRefused),
+            (Reason::ConnectRefused, Reason::ConnectUnreachable, Reason::ConnectRefused),
+            (Reason::ConnectTimeout, Reason::ConnectUnreachable, Reason::ConnectTimeout),
+            (Reason::ConnectUnreachable, Reason::OwnResource, Reason::OwnResource),
         ] {
             assert_eq!(more_telling(of(a), of(b)).reason, want);
         }

@@ -102,22 +102,13 @@ impl Resolver {
 
     fn with(system: System) -> Self {
         Resolver {
-            current: Mutex::new(Current {
-                looked_at: clock::instant(),
-                stamp: stamp(),
-                system: Arc::new(system),
-            }),
+            current: Mutex::new(Current { looked_at: clock::instant(), stamp: stamp(), system: Arc::new(system) }),
             failing: Mutex::default(),
         }
     }
 
     /// All addresses of `name` of that family; never an empty list.
-    pub async fn addresses(
-        &self,
-        name: &str,
-        family: Family,
-        deadline: Deadline,
-    ) -> Result<Vec<IpAddr>, Failure> {
+    pub async fn addresses(&self, name: &str, family: Family, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
         let mut found = if is_localhost(name) {
             vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
         } else {
@@ -131,20 +122,13 @@ impl Resolver {
         Ok(found)
     }
 
-    async fn ask(
-        &self,
-        name: &str,
-        family: Family,
-        deadline: Deadline,
-    ) -> Result<Vec<IpAddr>, Failure> {
+    async fn ask(&self, name: &str, family: Family, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
         let system = self.current();
         let what = || format!("the resolver did not answer for {name}");
         let bound = deadline.bound(system.addresses(name, family), Reason::DnsTimeout, what);
         let found = bound.await.and_then(|found| found);
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        found
-            .map_err(|failure| whose(failure, name, &mut failing))
-            .inspect(|_| failing.clear())
+        found.map_err(|failure| whose(failure, name, &mut failing)).inspect(|_| failing.clear())
     }
 
     fn current(&self) -> Arc<System> {
@@ -205,25 +189,17 @@ fn stamp() -> Stamp {
 
 impl System {
     fn read() -> Self {
-        System {
-            hosts: Hosts::from_system().unwrap_or_default(),
-            servers: name_servers().map_err(|error| error.to_string()),
-        }
+        System { hosts: Hosts::from_system().unwrap_or_default(), servers: name_servers().map_err(|error| error.to_string()) }
     }
 
     async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, Failure> {
-        let parsed = Name::from_str(name)
-            .map_err(|_| Failure::new(Reason::DnsNxdomain, format!("{name} is not a DNS name")))?;
+        let parsed = Name::from_str(name).map_err(|_| Failure::new(Reason::DnsNxdomain, format!("{name} is not a DNS name")))?;
         let known = self.hosts_file(&parsed);
         if !known.is_empty() {
             return Ok(known);
         }
-        let servers = self.servers.as_ref().map_err(|error| {
-            Failure::new(
-                Reason::DnsLocal,
-                format!("no name server is configured here: {error}"),
-            )
-        })?;
+        let servers =
+            self.servers.as_ref().map_err(|error| Failure::new(Reason::DnsLocal, format!("no name server is configured here: {error}")))?;
         let found = servers.addresses(&parsed, family).await;
         found.map_err(|error| failure(name, family, &error))
     }
@@ -231,10 +207,7 @@ impl System {
     fn hosts_file(&self, name: &Name) -> Vec<IpAddr> {
         [RecordType::A, RecordType::AAAA]
             .into_iter()
-            .filter_map(|kind| {
-                self.hosts
-                    .lookup_static_host(&Query::query(name.clone(), kind))
-            })
+            .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
             .flat_map(|found| addresses_in(&found))
             .collect()
     }
@@ -258,9 +231,7 @@ fn servers(config: ResolverConfig, mut options: ResolverOpts) -> Result<Servers,
     Ok(Servers {
         search: config.search().to_vec(),
         ndots: options.ndots,
-        resolver: TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(options)
-            .build()?,
+        resolver: TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options).build()?,
     })
 }
 
@@ -312,18 +283,10 @@ impl Servers {
 }
 
 fn addresses_in(found: &hickory_resolver::lookup::Lookup) -> Vec<IpAddr> {
-    found
-        .answers()
-        .iter()
-        .filter_map(|record| record.data.ip_addr())
-        .collect()
+    found.answers().iter().filter_map(|record| record.data.ip_addr()).collect()
 }
 
-async fn ask(
-    servers: &TokioResolver,
-    name: &Name,
-    kind: RecordType,
-) -> Result<Vec<IpAddr>, NetError> {
+async fn ask(servers: &TokioResolver, name: &Name, kind: RecordType) -> Result<Vec<IpAddr>, NetError> {
     let found = servers.lookup(name.clone(), kind).await?;
     Ok(addresses_in(&found))
 }
@@ -363,9 +326,7 @@ fn is_negative(error: &NetError) -> bool {
 fn failure(name: &str, family: Family, error: &NetError) -> Failure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => {
-                Failure::new(Reason::DnsNxdomain, format!("{name} does not exist"))
-            }
+            ResponseCode::NXDomain => Failure::new(Reason::DnsNxdomain, format!("{name} does not exist")),
             ResponseCode::NoError => {
                 let message = format!("{name} has no {}", family.shown());
                 Failure::new(Reason::DnsNxdomain, message)
@@ -373,26 +334,16 @@ fn failure(name: &str, family: Family, error: &NetError) -> Failure {
             code => servfail(name, code),
         },
         NetError::Dns(DnsError::ResponseCode(code)) => servfail(name, *code),
-        NetError::Dns(_) | NetError::Truncated => Failure::new(
-            Reason::DnsServfail,
-            format!("the answer for {name} is not usable: {error}"),
-        ),
-        NetError::Timeout => Failure::new(
-            Reason::DnsTimeout,
-            format!("the resolver did not answer for {name}"),
-        ),
-        other => Failure::new(
-            Reason::DnsLocal,
-            format!("the resolver of this machine cannot be asked for {name}: {other}"),
-        ),
+        NetError::Dns(_) | NetError::Truncated => {
+            Failure::new(Reason::DnsServfail, format!("the answer for {name} is not usable: {error}"))
+        }
+        NetError::Timeout => Failure::new(Reason::DnsTimeout, format!("the resolver did not answer for {name}")),
+        other => Failure::new(Reason::DnsLocal, format!("the resolver of this machine cannot be asked for {name}: {other}")),
     }
 }
 
 fn servfail(name: &str, code: ResponseCode) -> Failure {
-    Failure::new(
-        Reason::DnsServfail,
-        format!("the resolver answered {code} for {name}"),
-    )
+    Failure::new(Reason::DnsServfail, format!("the resolver answered {code} for {name}"))
 }
 
 #[cfg(test)]
@@ -420,16 +371,11 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_needs_no_resolver() {
-        let resolver = Resolver::with(System {
-            hosts: Hosts::default(),
-            servers: Err("none".into()),
-        });
+        let resolver = Resolver::with(System { hosts: Hosts::default(), servers: Err("none".into()) });
         let soon = Deadline::of(Duration::from_secs(1));
         let v4 = resolver.addresses("db.localhost", Family::V4, soon).await;
         assert_eq!(v4, Ok(vec![Ipv4Addr::LOCALHOST.into()]));
-        let far = resolver
-            .addresses("vendor.example", Family::Any, soon)
-            .await;
+        let far = resolver.addresses("vendor.example", Family::Any, soon).await;
         assert_eq!(far.unwrap_err().reason, Reason::DnsLocal);
     }
 
@@ -437,24 +383,16 @@ mod tests {
     fn answers_of_a_resolver_become_reasons() {
         let none = |code| {
             let query = Query::query(Name::root(), RecordType::A);
-            NetError::Dns(DnsError::NoRecordsFound(
-                hickory_resolver::net::NoRecords::new(query, code),
-            ))
+            NetError::Dns(DnsError::NoRecordsFound(hickory_resolver::net::NoRecords::new(query, code)))
         };
         for (error, want) in [
             (none(ResponseCode::NXDomain), Reason::DnsNxdomain),
             (none(ResponseCode::NoError), Reason::DnsNxdomain),
             (none(ResponseCode::ServFail), Reason::DnsServfail),
-            (
-                NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)),
-                Reason::DnsServfail,
-            ),
+            (NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)), Reason::DnsServfail),
             (NetError::Timeout, Reason::DnsTimeout),
             (NetError::NoConnections, Reason::DnsLocal),
-            (
-                NetError::Io(Arc::new(std::io::ErrorKind::NetworkUnreachable.into())),
-                Reason::DnsLocal,
-            ),
+            (NetError::Io(Arc::new(std::io::ErrorKind::NetworkUnreachable.into())), Reason::DnsLocal),
         ] {
             assert_eq!(failure("a.example", Family::Any, &error).reason, want);
         }
@@ -511,10 +449,7 @@ mod tests {
         let mut options = ResolverOpts::default();
         options.timeout = Duration::from_millis(200);
         options.attempts = 1;
-        Resolver::with(System {
-            hosts: Hosts::default(),
-            servers: servers(config, options).map_err(|error| error.to_string()),
-        })
+        Resolver::with(System { hosts: Hosts::default(), servers: servers(config, options).map_err(|error| error.to_string()) })
     }
 
     async fn reason(resolver: &Resolver, name: &str) -> Result<Vec<IpAddr>, Reason> {
@@ -573,8 +508,7 @@ mod tests {
     #[test]
     fn f18_one_known_name_clears_the_resolver() {
         let mut failing = Vec::new();
-        let mut told =
-            |reason, name: &str| whose(Failure::new(reason, ""), name, &mut failing).reason;
+        let mut told = |reason, name: &str| whose(Failure::new(reason, ""), name, &mut failing).reason;
         for name in ["a.example", "b.example"] {
             assert_eq!(told(Reason::DnsServfail, name), Reason::DnsServfail);
         }

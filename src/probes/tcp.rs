@@ -37,13 +37,9 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
     let asked = target.and_then(|target| Ok((Guard::of(settings, &target)?, target)));
     let wanted = Expectations::compile(settings, &SCOPE);
     match (asked, wanted) {
-        (Ok((guard, target)), Ok(wanted)) => Ok(Arc::new(TcpProbe {
-            host: target.shown(),
-            target,
-            guard,
-            wanted,
-            resolver: Arc::clone(&workshop.resolver),
-        })),
+        (Ok((guard, target)), Ok(wanted)) => {
+            Ok(Arc::new(TcpProbe { host: target.shown(), target, guard, wanted, resolver: Arc::clone(&workshop.resolver) }))
+        }
         (asked, wanted) => {
             let mut faults: Vec<Fault> = asked.err().into_iter().collect();
             faults.extend(wanted.err().into_iter().flatten());

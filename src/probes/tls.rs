@@ -161,10 +161,7 @@ fn bundle_verifier(pem: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, String> {
     }
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
     let authorities = verifier.build().map_err(|error| error.to_string())?;
-    Ok(Arc::new(Bundle {
-        authorities,
-        certificates,
-    }))
+    Ok(Arc::new(Bundle { authorities, certificates }))
 }
 
 /// Trusts what the bundle's certificates signed, and a server that presents one of them itself. `openssl req -x509`
@@ -177,12 +174,7 @@ struct Bundle {
 
 impl Bundle {
     /// What is left to verify of a certificate that is trusted as it is: its time and its name.
-    fn verify_named(
-        &self,
-        leaf: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
+    fn verify_named(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<ServerCertVerified, TlsError> {
         let bad = || TlsError::InvalidCertificate(CertificateError::BadEncoding);
         let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| bad())?;
         let now = i64::try_from(now.as_secs()).map_err(|_| bad())?;
@@ -207,13 +199,9 @@ impl ServerCertVerifier for Bundle {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let verified = self
-            .authorities
-            .verify_server_cert(leaf, intermediates, name, ocsp, now);
+        let verified = self.authorities.verify_server_cert(leaf, intermediates, name, ocsp, now);
         match verified {
-            Err(TlsError::InvalidCertificate(CertificateError::Other(_)))
-                if self.certificates.contains(leaf) =>
-            {
+            Err(TlsError::InvalidCertificate(CertificateError::Other(_))) if self.certificates.contains(leaf) => {
                 self.verify_named(leaf, name, now)
             }
             verified => verified,
@@ -226,8 +214,7 @@ impl ServerCertVerifier for Bundle {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.authorities
-            .verify_tls12_signature(message, certificate, signed)
+        self.authorities.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -236,8 +223,7 @@ impl ServerCertVerifier for Bundle {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.authorities
-            .verify_tls13_signature(message, certificate, signed)
+        self.authorities.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

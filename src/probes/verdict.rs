@@ -32,17 +32,13 @@ pub(super) struct Verdict {
 pub(super) fn judge(wanted: &Expectations, seen: &Seen<'_>, manners: Manners) -> Verdict {
     let all: Vec<Held> = wanted.all.iter().map(|c| c.hold(seen)).collect();
     let any: Vec<Held> = wanted.any.iter().map(|c| c.hold(seen)).collect();
-    let (outcome, reason, message) = refusal(wanted, seen, manners)
-        .or_else(|| broken(wanted, seen, manners, &all, &any))
-        .unwrap_or_else(|| good(wanted, seen));
+    let (outcome, reason, message) =
+        refusal(wanted, seen, manners).or_else(|| broken(wanted, seen, manners, &all, &any)).unwrap_or_else(|| good(wanted, seen));
     Verdict {
         outcome,
         reason,
         message,
-        expectations: shown_default(wanted, seen, manners)
-            .into_iter()
-            .chain(all.into_iter().chain(any).map(Expectation::from))
-            .collect(),
+        expectations: shown_default(wanted, seen, manners).into_iter().chain(all.into_iter().chain(any).map(Expectation::from)).collect(),
     }
 }
 
@@ -53,29 +49,17 @@ fn refusal(wanted: &Expectations, seen: &Seen<'_>, manners: Manners) -> Option<J
     let status = seen.status?;
     let (reason, why) = match status {
         429 => (Reason::RateLimited, "we ask too often"),
-        401 | 403 | 407 if manners.sends_credentials => {
-            (Reason::AuthRejected, "our credentials were refused")
-        }
+        401 | 403 | 407 if manners.sends_credentials => (Reason::AuthRejected, "our credentials were refused"),
         _ => return None,
     };
     if wanted.want_status(status) {
         return None;
     }
-    let outcome = if manners.auth_is_down {
-        Outcome::Down
-    } else {
-        Outcome::Unknown
-    };
+    let outcome = if manners.auth_is_down { Outcome::Down } else { Outcome::Unknown };
     Some((outcome, reason, format!("{}: {why}", phrase(status))))
 }
 
-fn broken(
-    wanted: &Expectations,
-    seen: &Seen<'_>,
-    manners: Manners,
-    all: &[Held<'_>],
-    any: &[Held<'_>],
-) -> Option<Judged> {
+fn broken(wanted: &Expectations, seen: &Seen<'_>, manners: Manners, all: &[Held<'_>], any: &[Held<'_>]) -> Option<Judged> {
     let failed: Vec<&Held> = all.iter().filter(|held| !held.passed).collect();
     let none_of_any = !any.is_empty() && any.iter().all(|held| !held.passed);
     let status = default_failed(wanted, seen, manners)
@@ -120,9 +104,7 @@ fn default_failed(wanted: &Expectations, seen: &Seen<'_>, manners: Manners) -> O
 }
 
 fn shown_default(wanted: &Expectations, seen: &Seen<'_>, manners: Manners) -> Option<Expectation> {
-    let status = seen
-        .status
-        .filter(|_| manners.is_http && !wanted.name_status())?;
+    let status = seen.status.filter(|_| manners.is_http && !wanted.name_status())?;
     Some(Expectation {
         expression: "status is 2xx".into(),
         passed: default_failed(wanted, seen, manners).is_none(),
@@ -136,23 +118,13 @@ fn status_message(seen: &Seen<'_>, expression: &str) -> String {
 }
 
 fn expressions(any: &[Held<'_>]) -> String {
-    let texts: Vec<&str> = any
-        .iter()
-        .map(
-            |Held {
-                 condition: Condition { expression, .. },
-                 ..
-             }| expression.as_str(),
-        )
-        .collect();
+    let texts: Vec<&str> = any.iter().map(|Held { condition: Condition { expression, .. }, .. }| expression.as_str()).collect();
     texts.join(" or ")
 }
 
 /// `503 Service Unavailable`
 fn phrase(status: u16) -> String {
-    let known = StatusCode::from_u16(status)
-        .ok()
-        .and_then(|s| s.canonical_reason());
+    let known = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     match known {
         Some(reason) => format!("{status} {reason}"),
         None => status.to_string(),
@@ -174,36 +146,17 @@ mod tests {
         auth_is_down: bool,
     }
 
-    const PLAIN: Case = Case {
-        expect: &[],
-        any: &[],
-        status: 200,
-        credentials: false,
-        auth_is_down: false,
-    };
+    const PLAIN: Case = Case { expect: &[], any: &[], status: 200, credentials: false, auth_is_down: false };
 
     fn judged(case: &Case) -> (Outcome, Reason, String) {
         let list = |texts: &[&str]| Value::TextList(texts.iter().map(|t| t.to_string()).collect());
         let settings = Settings(
-            [
-                ("expect", list(case.expect)),
-                ("expect_any", list(case.any)),
-                ("degraded_over", Value::Duration(Duration::from_secs(1))),
-            ]
-            .into(),
+            [("expect", list(case.expect)), ("expect_any", list(case.any)), ("degraded_over", Value::Duration(Duration::from_secs(1)))]
+                .into(),
         );
         let wanted = Expectations::compile(&settings, &http::SCOPE).unwrap();
-        let seen = Seen {
-            status: Some(case.status),
-            latency: Duration::from_millis(1200),
-            body: Some(b"hello"),
-            ..Seen::default()
-        };
-        let manners = Manners {
-            sends_credentials: case.credentials,
-            auth_is_down: case.auth_is_down,
-            is_http: true,
-        };
+        let seen = Seen { status: Some(case.status), latency: Duration::from_millis(1200), body: Some(b"hello"), ..Seen::default() };
+        let manners = Manners { sends_credentials: case.credentials, auth_is_down: case.auth_is_down, is_http: true };
         let verdict = judge(&wanted, &seen, manners);
         (verdict.outcome, verdict.reason, verdict.message)
     }
@@ -214,85 +167,25 @@ mod tests {
             assert_eq!(judged(&case), (outcome, reason, message.to_owned()));
         };
         use Outcome::{Degraded, Down, Unknown};
+        check(PLAIN, Degraded, Reason::Slow, "200 OK, but in 1.2s instead of 1s");
+        check(Case { status: 503, ..PLAIN }, Down, Reason::HttpStatus, "503 Service Unavailable, wanted 2xx");
+        check(Case { status: 302, ..PLAIN }, Down, Reason::HttpStatus, "302 Found, wanted 2xx");
+        check(Case { expect: &["body contains 'x'"], status: 799, ..PLAIN }, Down, Reason::HttpStatus, "799, wanted 2xx");
+        check(Case { expect: &["body contains 'x'"], ..PLAIN }, Down, Reason::Expectation, "wanted body contains 'x', saw 'hello'");
+        check(Case { expect: &["body contains 'x'", "status == 204"], ..PLAIN }, Down, Reason::HttpStatus, "200 OK, wanted status == 204");
         check(
-            PLAIN,
-            Degraded,
-            Reason::Slow,
-            "200 OK, but in 1.2s instead of 1s",
-        );
-        check(
-            Case {
-                status: 503,
-                ..PLAIN
-            },
-            Down,
-            Reason::HttpStatus,
-            "503 Service Unavailable, wanted 2xx",
-        );
-        check(
-            Case {
-                status: 302,
-                ..PLAIN
-            },
-            Down,
-            Reason::HttpStatus,
-            "302 Found, wanted 2xx",
-        );
-        check(
-            Case {
-                expect: &["body contains 'x'"],
-                status: 799,
-                ..PLAIN
-            },
-            Down,
-            Reason::HttpStatus,
-            "799, wanted 2xx",
-        );
-        check(
-            Case {
-                expect: &["body contains 'x'"],
-                ..PLAIN
-            },
-            Down,
-            Reason::Expectation,
-            "wanted body contains 'x', saw 'hello'",
-        );
-        check(
-            Case {
-                expect: &["body contains 'x'", "status == 204"],
-                ..PLAIN
-            },
-            Down,
-            Reason::HttpStatus,
-            "200 OK, wanted status == 204",
-        );
-        check(
-            Case {
-                any: &["status == 204", "status == 304"],
-                ..PLAIN
-            },
+            Case { any: &["status == 204", "status == 304"], ..PLAIN },
             Down,
             Reason::HttpStatus,
             "200 OK, wanted status == 204 or status == 304",
         );
         check(
-            Case {
-                any: &["status == 204", "body == 'x'"],
-                ..PLAIN
-            },
+            Case { any: &["status == 204", "body == 'x'"], ..PLAIN },
             Down,
             Reason::Expectation,
             "wanted status == 204 or body == 'x', saw 200",
         );
-        check(
-            Case {
-                status: 429,
-                ..PLAIN
-            },
-            Unknown,
-            Reason::RateLimited,
-            "429 Too Many Requests: we ask too often",
-        );
+        check(Case { status: 429, ..PLAIN }, Unknown, Reason::RateLimited, "429 Too Many Requests: we ask too often");
     }
 
     #[test]
@@ -302,59 +195,17 @@ mod tests {
             assert_eq!((got, why), (outcome, reason), "{message}");
         };
         use Outcome::{Degraded, Down, Unknown};
-        let with = |status| Case {
-            status,
-            credentials: true,
-            ..PLAIN
-        };
+        let with = |status| Case { status, credentials: true, ..PLAIN };
         for status in [401, 403, 407] {
             check(with(status), Unknown, Reason::AuthRejected);
             check(Case { status, ..PLAIN }, Down, Reason::HttpStatus);
-            let strict = Case {
-                auth_is_down: true,
-                ..with(status)
-            };
+            let strict = Case { auth_is_down: true, ..with(status) };
             check(strict, Down, Reason::AuthRejected);
         }
-        check(
-            Case {
-                expect: &["status == 401"],
-                ..with(401)
-            },
-            Degraded,
-            Reason::Slow,
-        );
-        check(
-            Case {
-                expect: &["status in [200, 429]"],
-                ..with(429)
-            },
-            Degraded,
-            Reason::Slow,
-        );
-        check(
-            Case {
-                expect: &["status < 500"],
-                ..with(401)
-            },
-            Unknown,
-            Reason::AuthRejected,
-        );
-        check(
-            Case {
-                expect: &["status == 200"],
-                ..with(401)
-            },
-            Unknown,
-            Reason::AuthRejected,
-        );
-        check(
-            Case {
-                auth_is_down: true,
-                ..with(429)
-            },
-            Down,
-            Reason::RateLimited,
-        );
+        check(Case { expect: &["status == 401"], ..with(401) }, Degraded, Reason::Slow);
+        check(Case { expect: &["status in [200, 429]"], ..with(429) }, Degraded, Reason::Slow);
+        check(Case { expect: &["status < 500"], ..with(401) }, Unknown, Reason::AuthRejected);
+        check(Case { expect: &["status == 200"], ..with(401) }, Unknown, Reason::AuthRejected);
+        check(Case { auth_is_down: true, ..with(429) }, Down, Reason::RateLimited);
     }
 }

@@ -158,16 +158,11 @@ fn secrets_are_read_without_the_line_end() {
 fn ten_thousand_checks_are_read() {
     let mut text = String::from("name = \"Bench\"\ntier = 1\n");
     for i in 0..10_000 {
-        text += &format!(
-            "[[checks]]\nname = \"c{i}\"\nkind = \"http\"\nurl = \"http://127.0.0.1:1/{i}\"\nexpect_status = [200]\n"
-        );
+        text += &format!("[[checks]]\nname = \"c{i}\"\nkind = \"http\"\nurl = \"http://127.0.0.1:1/{i}\"\nexpect_status = [200]\n");
     }
     let dir = tempfile::tempdir().unwrap();
     let began = std::time::Instant::now();
-    let loaded = load_at(
-        dir.path(),
-        &[("vendord.toml", MAIN), ("vendors/bench.toml", &text)],
-    );
+    let loaded = load_at(dir.path(), &[("vendord.toml", MAIN), ("vendors/bench.toml", &text)]);
     println!("{:?}", began.elapsed());
     assert_eq!(loaded.config.unwrap().vendors[0].checks.len(), 10_000);
 }
@@ -175,18 +170,9 @@ fn ten_thousand_checks_are_read() {
 #[test]
 fn files_are_named_one_by_one_or_by_globs_and_hidden_ones_are_left_out() {
     let main = "[registry]\nvendors = [\"bench.toml\", \"v/**/*.toml\", \"bench.toml\"]\n";
-    let config = load(&[
-        ("vendord.toml", main),
-        ("bench.toml", ""),
-        ("v/one.toml", ""),
-        ("v/deep/two.toml", ""),
-        ("v/.#one.toml", "broken ="),
-    ]);
-    let ids: Vec<&str> = config
-        .vendors
-        .iter()
-        .map(|vendor| vendor.id.as_str())
-        .collect();
+    let config =
+        load(&[("vendord.toml", main), ("bench.toml", ""), ("v/one.toml", ""), ("v/deep/two.toml", ""), ("v/.#one.toml", "broken =")]);
+    let ids: Vec<&str> = config.vendors.iter().map(|vendor| vendor.id.as_str()).collect();
     assert_eq!(ids, ["bench", "two", "one"]);
     assert_eq!(config.vendors[0].name, "bench");
     assert_eq!(config.vendors[0].tier, 3);
@@ -211,15 +197,8 @@ fn systemd_says_where_state_and_credentials_are() {
         }),
         current_dir: dir.path().to_path_buf(),
     };
-    let loaded = config::load_with(
-        Path::new("vendord.toml"),
-        &Workshop::new(),
-        Kinds::of_this_version(),
-        &env,
-    );
-    let config = loaded
-        .config
-        .unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
+    let loaded = config::load_with(Path::new("vendord.toml"), &Workshop::new(), Kinds::of_this_version(), &env);
+    let config = loaded.config.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
     assert_eq!(config.store.path, Path::new("/var/lib/vendord/vendord.db"));
     assert_eq!(config.receivers.len(), 1);
 }

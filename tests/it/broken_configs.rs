@@ -287,25 +287,15 @@ fn every_message_tells_what_to_do() {
 fn a_reload_says_file_line_vendor_and_key() {
     let text = "name = \"Acme\"\n[[checks]]\nname = \"api\"\nkind = \"tcp\"\naddress = \"127.0.0.1:9\"\nintervall = 3\n";
     let lines: Vec<String> = vendor("", text).load().diagnostics.lines().collect();
-    assert_eq!(
-        lines,
-        ["vendors/acme.toml:6:1: acme/api: unknown key `intervall`; did you mean `interval`?"]
-    );
+    assert_eq!(lines, ["vendors/acme.toml:6:1: acme/api: unknown key `intervall`; did you mean `interval`?"]);
     let json = vendor("", text).load().diagnostics.json();
     let finding = serde_json::json!({"severity": "error", "file": "vendors/acme.toml", "line": 6, "column": 1, "subject": "acme/api", "message": "unknown key `intervall`", "hint": "did you mean `interval`?"});
-    assert_eq!(
-        json,
-        serde_json::json!({"schema": 1, "findings": [finding]})
-    );
+    assert_eq!(json, serde_json::json!({"schema": 1, "findings": [finding]}));
 }
 
 #[test]
 fn a_secret_that_everybody_may_read_can_be_allowed() {
-    let case = main_file(
-        "",
-        signed!("{ file = \"oncall\", allow_world_readable = true }"),
-    )
-    .file("oncall", SIGNING, 0o644);
+    let case = main_file("", signed!("{ file = \"oncall\", allow_world_readable = true }")).file("oncall", SIGNING, 0o644);
     assert!(case.load().config.is_some());
 }
 

@@ -71,11 +71,7 @@ const BODY_BYTES_DEFAULT: u64 = 1 << 20;
 const BODY_BYTES_LIMIT: u64 = 64 << 20;
 
 const KEYS: &[Key] = &[
-    Key::required(
-        "url",
-        Shape::Text,
-        "what to ask for: `https://api.vendor.example/health`",
-    ),
+    Key::required("url", Shape::Text, "what to ask for: `https://api.vendor.example/health`"),
     Key::new("method", Shape::Text, "\"GET\"", "the request method"),
     Key::new(
         "headers",
@@ -84,54 +80,24 @@ const KEYS: &[Key] = &[
         "headers of the request; those that may be secret stay with the origin of `url` when a redirect leaves it",
     ),
     Key::new("body", Shape::Text, "", "the body of the request"),
-    Key::new(
-        "redirects",
-        Shape::Flag,
-        "true",
-        "follow redirects; never from https to http",
-    ),
-    Key::new(
-        "follow_max",
-        Shape::Count(0, FOLLOW_MAX),
-        "5",
-        "how many redirects are followed",
-    ),
-    Key::new(
-        "ip",
-        Shape::OneOf(Family::WORDS),
-        "\"any\"",
-        "the address family to use",
-    ),
+    Key::new("redirects", Shape::Flag, "true", "follow redirects; never from https to http"),
+    Key::new("follow_max", Shape::Count(0, FOLLOW_MAX), "5", "how many redirects are followed"),
+    Key::new("ip", Shape::OneOf(Family::WORDS), "\"any\"", "the address family to use"),
     Key::new(
         "http_version",
         Shape::OneOf(&["auto", "1.1", "2"]),
         "\"auto\"",
         "the version to speak; `auto` takes what the TLS handshake agrees on, and 1.1 without TLS",
     ),
-    Key::new(
-        "ca",
-        Shape::Path,
-        "",
-        "a PEM file of certificates to trust instead of the system's",
-    ),
-    Key::new(
-        "server_name",
-        Shape::Text,
-        "",
-        "the name to ask for and verify in TLS instead of the host of `url`",
-    ),
+    Key::new("ca", Shape::Path, "", "a PEM file of certificates to trust instead of the system's"),
+    Key::new("server_name", Shape::Text, "", "the name to ask for and verify in TLS instead of the host of `url`"),
     Key::new(
         "body_bytes_max",
         Shape::Size,
         "\"1MiB\"",
         "how much of the answer is read, decompressed; where a condition looks at the body, more is `body_too_large`",
     ),
-    Key::new(
-        "allow_private",
-        Shape::Flag,
-        "false",
-        "connect to private and other special addresses where a name or redirect leads there",
-    ),
+    Key::new("allow_private", Shape::Flag, "false", "connect to private and other special addresses where a name or redirect leads there"),
     Key::new(
         "auth_is_down",
         Shape::Flag,
@@ -200,8 +166,7 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
     let trust = trust(settings, &workshop.roots).map_err(&mut keep);
     let server_name = server_name(settings).map_err(&mut keep);
     let body_bytes_max = body_bytes_max(settings).map_err(&mut keep);
-    let wanted =
-        Expectations::compile(settings, &SCOPE).map_err(|all| all.into_iter().for_each(&mut keep));
+    let wanted = Expectations::compile(settings, &SCOPE).map_err(|all| all.into_iter().for_each(&mut keep));
     let (Ok((request, guard)), Ok(trust), Ok(server_name), Ok(body_bytes_max), Ok(wanted)) =
         (asked, trust, server_name, body_bytes_max, wanted)
     else {
@@ -216,55 +181,33 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
         server_name,
         body_bytes_max,
         wanted,
-        manners: Manners {
-            sends_credentials: request.sends_credentials,
-            auth_is_down: settings.on("auth_is_down"),
-            is_http: true,
-        },
+        manners: Manners { sends_credentials: request.sends_credentials, auth_is_down: settings.on("auth_is_down"), is_http: true },
         workshop: workshop.clone(),
         request,
     }))
 }
 
 fn follow(settings: &Settings) -> u64 {
-    if settings.flag("redirects") == Some(&false) {
-        0
-    } else {
-        settings
-            .count("follow_max")
-            .copied()
-            .unwrap_or(FOLLOW_DEFAULT)
-    }
+    if settings.flag("redirects") == Some(&false) { 0 } else { settings.count("follow_max").copied().unwrap_or(FOLLOW_DEFAULT) }
 }
 
 fn trust(settings: &Settings, roots: &Roots) -> Result<Option<Arc<Trust>>, Fault> {
-    settings
-        .text("ca")
-        .map(|path| roots.bundle(path))
-        .transpose()
+    settings.text("ca").map(|path| roots.bundle(path)).transpose()
 }
 
 fn server_name(settings: &Settings) -> Result<Option<ServerName<'static>>, Fault> {
     let Some(name) = settings.text("server_name") else {
         return Ok(None);
     };
-    let parsed = ServerName::try_from(name.to_owned()).map_err(|_| {
-        Fault::new("server_name", format!("{name:?} is not a host name"))
-            .hint("write for example \"api.vendor.example\"")
-    })?;
+    let parsed = ServerName::try_from(name.to_owned())
+        .map_err(|_| Fault::new("server_name", format!("{name:?} is not a host name")).hint("write for example \"api.vendor.example\""))?;
     Ok(Some(parsed))
 }
 
 fn body_bytes_max(settings: &Settings) -> Result<usize, Fault> {
-    let bytes = settings
-        .size("body_bytes_max")
-        .copied()
-        .unwrap_or(BODY_BYTES_DEFAULT);
+    let bytes = settings.size("body_bytes_max").copied().unwrap_or(BODY_BYTES_DEFAULT);
     if bytes > BODY_BYTES_LIMIT {
-        let fault = Fault::new(
-            "body_bytes_max",
-            "a body is kept in memory while it is judged",
-        );
+        let fault = Fault::new("body_bytes_max", "a body is kept in memory while it is judged");
         return Err(fault.hint("write at most \"64MiB\""));
     }
     Ok(bytes as usize)
@@ -303,11 +246,7 @@ impl HttpProbe {
                 && let Some(next) = self.request.next_hop(&hop, head.status, &head.headers)?
             {
                 if redirects as u64 >= self.follow {
-                    let message = format!(
-                        "more than {} redirects, the last to {}",
-                        self.follow,
-                        next.shown()
-                    );
+                    let message = format!("more than {} redirects, the last to {}", self.follow, next.shown());
                     return Err(Failure::new(Reason::RedirectLimit, message));
                 }
                 hop = next;

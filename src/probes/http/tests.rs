@@ -83,14 +83,7 @@ fn check(url: impl std::fmt::Display) -> Check {
 
 impl Check {
     fn with(mut self, key: &'static str, value: Value) -> Self {
-        assert!(
-            KIND.keys
-                .iter()
-                .copied()
-                .flatten()
-                .any(|known| known.name == key),
-            "{key} is a key of http"
-        );
+        assert!(KIND.keys.iter().copied().flatten().any(|known| known.name == key), "{key} is a key of http");
         self.0.0.insert(key, value);
         self
     }
@@ -116,12 +109,7 @@ impl Check {
     /// What is seen, and that it is this.
     async fn sees(&self, outcome: Outcome, reason: Reason) -> Observation {
         let seen = self.see().await;
-        assert_eq!(
-            (seen.outcome, seen.reason),
-            (outcome, reason),
-            "{}",
-            seen.detail.message
-        );
+        assert_eq!((seen.outcome, seen.reason), (outcome, reason), "{}", seen.detail.message);
         seen
     }
 }
@@ -132,14 +120,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[tokio::test]
 async fn a_good_answer_is_up_with_all_its_phases() {
-    let address = says(
-        "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}",
-    )
-    .await;
-    let seen = check(format!("http://{address}/health?x=1"))
-        .expect("$.status == 'ok'")
-        .sees(Up, Reason::Ok)
-        .await;
+    let address = says("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}").await;
+    let seen = check(format!("http://{address}/health?x=1")).expect("$.status == 'ok'").sees(Up, Reason::Ok).await;
     assert_eq!(seen.detail.http_status, Some(200));
     assert_eq!(seen.detail.address, Some(address));
     assert_eq!(seen.detail.message, "200 OK");
@@ -158,14 +140,8 @@ async fn a_bad_status_is_down() {
     let url = format!("http://{address}/");
     let seen = check(&url).sees(Down, Reason::HttpStatus).await;
     assert_eq!(seen.detail.message, "503 Service Unavailable, wanted 2xx");
-    assert_eq!(
-        seen.detail.vendor_clock, None,
-        "a cache remembered the date"
-    );
-    check(&url)
-        .with("expect_status", Value::CountList(vec![503]))
-        .sees(Up, Reason::Ok)
-        .await;
+    assert_eq!(seen.detail.vendor_clock, None, "a cache remembered the date");
+    check(&url).with("expect_status", Value::CountList(vec![503])).sees(Up, Reason::Ok).await;
 }
 
 #[tokio::test]
@@ -181,12 +157,7 @@ async fn what_is_sent_is_what_was_configured() {
     let said = &seen.detail.expectations[1].seen;
     assert!(said.starts_with("'POST /a%20b?q=1 HTTP/1.1"), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
-    for line in [
-        format!("host: {address}"),
-        "content-length: 3".into(),
-        "accept-encoding: gzip".into(),
-        "user-agent: vendord/".into(),
-    ] {
+    for line in [format!("host: {address}"), "content-length: 3".into(), "accept-encoding: gzip".into(), "user-agent: vendord/".into()] {
         let condition = format!("body contains '{line}'");
         let with_body = check(format!("http://{address}/")).with("body", Value::Text("abc".into()));
         with_body.expect(&condition).sees(Up, Reason::Ok).await;
@@ -198,43 +169,26 @@ async fn failures_of_the_connection_have_their_reasons() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
-    let seen = check(format!("http://{address}/"))
-        .sees(Down, Reason::ConnectRefused)
-        .await;
-    assert_eq!(
-        seen.detail.message,
-        format!("connection refused by {address}")
-    );
+    let seen = check(format!("http://{address}/")).sees(Down, Reason::ConnectRefused).await;
+    assert_eq!(seen.detail.message, format!("connection refused by {address}"));
     assert!(seen.phases.connect.is_some());
 
     let silent = serve(|stream| async move { drop(stream) }).await;
-    check(format!("http://{silent}/"))
-        .sees(Down, Reason::Receive)
-        .await;
+    check(format!("http://{silent}/")).sees(Down, Reason::Receive).await;
     let reset = serve(|mut stream| async move {
         let _ = stream.read(&mut [0; 10]).await;
         // Closing with unread data resets the connection.
     })
     .await;
-    check(format!("http://{reset}/"))
-        .sees(Down, Reason::Receive)
-        .await;
+    check(format!("http://{reset}/")).sees(Down, Reason::Receive).await;
     for part in ["HTTP/1.1 20", "HTTP/1.1 200 OK\r\nContent-Le"] {
-        check(format!("http://{}/", says(part).await))
-            .sees(Down, Reason::Receive)
-            .await;
+        check(format!("http://{}/", says(part).await)).sees(Down, Reason::Receive).await;
     }
-    for short in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
-    ] {
+    for short in ["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"] {
         let url = format!("http://{}/", says(short).await);
         let seen = check(&url).sees(Down, Reason::Receive).await;
         assert_eq!(seen.detail.http_status, Some(200));
-        check(&url)
-            .expect("body contains 'x'")
-            .sees(Down, Reason::Receive)
-            .await;
+        check(&url).expect("body contains 'x'").sees(Down, Reason::Receive).await;
     }
 }
 
@@ -252,9 +206,7 @@ async fn what_is_not_http_is_a_protocol_failure() {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ] {
         let address = says(garbage).await;
-        let seen = check(format!("http://{address}/"))
-            .sees(Down, Reason::Protocol)
-            .await;
+        let seen = check(format!("http://{address}/")).sees(Down, Reason::Protocol).await;
         assert!(!seen.detail.message.contains(char::is_control));
     }
 }
@@ -263,27 +215,17 @@ async fn what_is_not_http_is_a_protocol_failure() {
 async fn f19_a_header_flood_is_refused() {
     let many = "X-Flood: x\r\n".repeat(101);
     let address = says(format!("HTTP/1.1 200 OK\r\n{many}\r\n")).await;
-    check(format!("http://{address}/"))
-        .sees(Down, Reason::Protocol)
-        .await;
+    check(format!("http://{address}/")).sees(Down, Reason::Protocol).await;
     let long = "x".repeat(65 << 10);
     let address = says(format!("HTTP/1.1 200 OK\r\nX-Long: {long}\r\n\r\n")).await;
-    check(format!("http://{address}/"))
-        .sees(Down, Reason::Protocol)
-        .await;
+    check(format!("http://{address}/")).sees(Down, Reason::Protocol).await;
     let endless = serve(|mut stream| async move {
-        while stream
-            .write_all(b"HTTP/1.1 200 OK\r\nX-Endless: ")
-            .await
-            .is_ok()
-        {
+        while stream.write_all(b"HTTP/1.1 200 OK\r\nX-Endless: ").await.is_ok() {
             while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
         }
     })
     .await;
-    check(format!("http://{endless}/"))
-        .sees(Down, Reason::Protocol)
-        .await;
+    check(format!("http://{endless}/")).sees(Down, Reason::Protocol).await;
 }
 
 /// Sends `bytes` one by one for ever.
@@ -315,22 +257,9 @@ async fn f19_slow_loris_is_held_to_one_deadline() {
         let authority = Authority::new();
         let check = check(url).with("ca", Value::Text(authority.path()));
         let seen = check.within(WITHIN).await;
-        assert_eq!(
-            (seen.outcome, seen.reason),
-            (Down, want),
-            "{}",
-            seen.detail.message
-        );
-        assert!(
-            seen.duration >= WITHIN && seen.duration < WITHIN * 4,
-            "{:?}",
-            seen.duration
-        );
-        assert!(
-            seen.detail.message.ends_with("within 200ms"),
-            "{}",
-            seen.detail.message
-        );
+        assert_eq!((seen.outcome, seen.reason), (Down, want), "{}", seen.detail.message);
+        assert!(seen.duration >= WITHIN && seen.duration < WITHIN * 4, "{:?}", seen.duration);
+        assert!(seen.detail.message.ends_with("within 200ms"), "{}", seen.detail.message);
     }
 }
 
@@ -342,15 +271,11 @@ async fn f19_a_vendor_that_never_accepts_is_a_connect_timeout() {
     let full = socket.listen(1).unwrap();
     let address = full.local_addr().unwrap();
     let mut held = Vec::new();
-    while let Ok(stream) =
-        tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await
-    {
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await {
         held.push(stream);
         assert!(held.len() < 100, "the queue does not fill up");
     }
-    let seen = check(format!("http://{address}/"))
-        .within(Duration::from_millis(200))
-        .await;
+    let seen = check(format!("http://{address}/")).within(Duration::from_millis(200)).await;
     assert_eq!((seen.outcome, seen.reason), (Down, Reason::ConnectTimeout));
 }
 
@@ -369,19 +294,14 @@ async fn f20_endless_body_is_cut_at_the_cap() {
     .await;
     let url = format!("http://{address}/");
     let seen = check(&url).sees(Up, Reason::Ok).await;
-    assert!(
-        seen.duration < Duration::from_secs(1),
-        "nobody looks at the body"
-    );
+    assert!(seen.duration < Duration::from_secs(1), "nobody looks at the body");
     let looked_at = check(&url).expect("body contains 'y'");
     let seen = looked_at.sees(Down, Reason::BodyTooLarge).await;
     assert!(seen.duration < Duration::from_secs(1));
     // Two runs of 1 MiB, and what the buffers of the sockets took ahead.
     assert!(SENT.load(Ordering::Relaxed) < 24 << 20);
 
-    let small = check(&url)
-        .with("body_bytes_max", Value::Size(10))
-        .expect("body != ''");
+    let small = check(&url).with("body_bytes_max", Value::Size(10)).expect("body != ''");
     small.sees(Down, Reason::BodyTooLarge).await;
 }
 
@@ -389,11 +309,7 @@ async fn f20_endless_body_is_cut_at_the_cap() {
 async fn a_body_of_exactly_the_cap_is_fine() {
     let address = says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789").await;
     for (cap, outcome, reason) in [(10, Up, Reason::Ok), (9, Down, Reason::BodyTooLarge)] {
-        check(format!("http://{address}/"))
-            .with("body_bytes_max", Value::Size(cap))
-            .expect("body_bytes == 10")
-            .sees(outcome, reason)
-            .await;
+        check(format!("http://{address}/")).with("body_bytes_max", Value::Size(cap)).expect("body_bytes == 10").sees(outcome, reason).await;
     }
 }
 
@@ -423,11 +339,7 @@ async fn f21_gzip_bomb_is_refused_early() {
             .expect("body contains 'x'")
             .sees(Down, Reason::BodyTooLarge)
             .await;
-        assert!(
-            seen.duration < Duration::from_millis(200),
-            "{:?}",
-            seen.duration
-        );
+        assert!(seen.duration < Duration::from_millis(200), "{:?}", seen.duration);
     }
 }
 
@@ -439,21 +351,12 @@ async fn gzip_is_unpacked_once() {
         [head.as_bytes(), body].concat()
     };
     let address = says(answer("gzip", &packed)).await;
-    check(format!("http://{address}/"))
-        .expect("$.status == 'ok'")
-        .sees(Up, Reason::Ok)
-        .await;
+    check(format!("http://{address}/")).expect("$.status == 'ok'").sees(Up, Reason::Ok).await;
     let twice = says(answer("gzip, gzip", &body::tests::gzip(&packed))).await;
     check(format!("http://{twice}/")).sees(Up, Reason::Ok).await;
-    check(format!("http://{twice}/"))
-        .expect("$.a exists")
-        .sees(Down, Reason::BodyTooLarge)
-        .await;
+    check(format!("http://{twice}/")).expect("$.a exists").sees(Down, Reason::BodyTooLarge).await;
     let unknown = says(answer("br", b"whatever")).await;
-    check(format!("http://{unknown}/"))
-        .expect("$.a exists")
-        .sees(Down, Reason::Protocol)
-        .await;
+    check(format!("http://{unknown}/")).expect("$.a exists").sees(Down, Reason::Protocol).await;
 }
 
 fn redirect(status: u16, location: impl std::fmt::Display) -> String {
@@ -469,32 +372,21 @@ async fn redirects_are_followed_to_their_end() {
     })
     .await;
     let url = format!("http://{address}/0");
-    let seen = check(&url)
-        .expect("redirects == 4")
-        .sees(Up, Reason::Ok)
-        .await;
+    let seen = check(&url).expect("redirects == 4").sees(Up, Reason::Ok).await;
     assert_eq!(seen.detail.http_status, Some(200));
     let short = check(&url).with("follow_max", Value::Count(3));
     let seen = short.sees(Down, Reason::RedirectLimit).await;
-    assert!(
-        seen.detail.message.starts_with("more than 3 redirects"),
-        "{}",
-        seen.detail.message
-    );
+    assert!(seen.detail.message.starts_with("more than 3 redirects"), "{}", seen.detail.message);
     let off = check(&url).with("redirects", Value::Flag(false));
     off.sees(Down, Reason::HttpStatus).await;
-    let wanted = check(&url)
-        .with("redirects", Value::Flag(false))
-        .expect("status == 302");
+    let wanted = check(&url).with("redirects", Value::Flag(false)).expect("status == 302");
     wanted.sees(Up, Reason::Ok).await;
 }
 
 #[tokio::test]
 async fn a_redirect_loop_ends() {
     let address = replies(|_| redirect(301, "/again")).await;
-    check(format!("http://{address}/"))
-        .sees(Down, Reason::RedirectLimit)
-        .await;
+    check(format!("http://{address}/")).sees(Down, Reason::RedirectLimit).await;
 }
 
 #[tokio::test]
@@ -517,9 +409,7 @@ async fn s8_redirects_to_private_addresses_are_refused() {
     ] {
         let location = place.clone();
         let outer = replies(move |_| redirect(302, &location)).await;
-        let seen = check(format!("http://{outer}/"))
-            .sees(Unknown, Reason::AddressRefused)
-            .await;
+        let seen = check(format!("http://{outer}/")).sees(Unknown, Reason::AddressRefused).await;
         assert!(seen.detail.message.contains("allow_private"), "{place}");
     }
     assert_eq!(ASKED.load(Ordering::Relaxed), 0);
@@ -530,8 +420,7 @@ async fn s8_redirects_to_private_addresses_are_refused() {
 
 #[tokio::test]
 async fn s8_credentials_do_not_follow_to_another_host() {
-    let echo =
-        replies(|head| format!("HTTP/1.1 200 OK\r\n\r\n{}", head.to_ascii_lowercase())).await;
+    let echo = replies(|head| format!("HTTP/1.1 200 OK\r\n\r\n{}", head.to_ascii_lowercase())).await;
     let port = echo.port();
     let outer = replies(move |_| redirect(307, format!("http://localhost:{port}/"))).await;
     check(format!("http://{outer}/"))
@@ -551,19 +440,10 @@ async fn s8_credentials_do_not_follow_to_another_host() {
 async fn refused_credentials_and_rate_limits_are_about_us() {
     let answer = |status| format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");
     let url = format!("http://{}/", says(answer(401)).await);
-    check(&url)
-        .header("X-Api-Key", "k")
-        .sees(Unknown, Reason::AuthRejected)
-        .await;
+    check(&url).header("X-Api-Key", "k").sees(Unknown, Reason::AuthRejected).await;
     check(&url).sees(Down, Reason::HttpStatus).await;
-    check(&url)
-        .header("X-Api-Key", "k")
-        .expect("status == 401")
-        .sees(Up, Reason::Ok)
-        .await;
-    let strict = check(&url)
-        .header("X-Api-Key", "k")
-        .with("auth_is_down", Value::Flag(true));
+    check(&url).header("X-Api-Key", "k").expect("status == 401").sees(Up, Reason::Ok).await;
+    let strict = check(&url).header("X-Api-Key", "k").with("auth_is_down", Value::Flag(true));
     strict.sees(Down, Reason::AuthRejected).await;
     let url = format!("http://{}/", says(answer(429)).await);
     check(&url).sees(Unknown, Reason::RateLimited).await;
@@ -586,8 +466,7 @@ async fn a_slow_answer_is_degraded() {
 async fn f36_a_machine_without_roots_can_probe_http() {
     let address = says(OK).await;
     let workshop = Workshop::new();
-    let probe = build(&check(format!("http://{address}/")).0, &workshop)
-        .unwrap_or_else(|f| panic!("{f:?}"));
+    let probe = build(&check(format!("http://{address}/")).0, &workshop).unwrap_or_else(|f| panic!("{f:?}"));
     assert_eq!(probe.run(TIMEOUT).await.outcome, Up);
     assert!(!workshop.roots.platform_is_read());
 }
@@ -602,32 +481,15 @@ fn all_faults_of_a_check_are_told_at_once() {
         .expect("statu == 1");
     let faults = build(&settings.0, &Workshop::new()).err().unwrap();
     let keys: Vec<_> = faults.iter().map(|fault| fault.key).collect();
-    assert_eq!(
-        keys,
-        [
-            "url",
-            "method",
-            "ca",
-            "server_name",
-            "body_bytes_max",
-            "expect"
-        ]
-    );
+    assert_eq!(keys, ["url", "method", "ca", "server_name", "body_bytes_max", "expect"]);
 }
 
 #[tokio::test]
 async fn answers_without_a_body_are_complete() {
-    let address =
-        says("HTTP/1.1 200 OK\r\nContent-Length: 99\r\nContent-Encoding: gzip\r\n\r\n").await;
-    check(format!("http://{address}/"))
-        .with("method", Value::Text("HEAD".into()))
-        .expect("body_bytes == 0")
-        .sees(Up, Reason::Ok)
-        .await;
+    let address = says("HTTP/1.1 200 OK\r\nContent-Length: 99\r\nContent-Encoding: gzip\r\n\r\n").await;
+    check(format!("http://{address}/")).with("method", Value::Text("HEAD".into())).expect("body_bytes == 0").sees(Up, Reason::Ok).await;
     let address = says("HTTP/1.1 204 No Content\r\n\r\n").await;
-    check(format!("http://{address}/"))
-        .sees(Up, Reason::Ok)
-        .await;
+    check(format!("http://{address}/")).sees(Up, Reason::Ok).await;
 }
 
 /// Whatever a vendor sends, a run ends with something that is said about the vendor.
@@ -644,11 +506,7 @@ async fn no_answer_breaks_a_probe() {
             // No change stands for the answer that ends here.
             sent.truncate(if flip == 0 { at } else { sent.len() });
             let address = says(sent).await;
-            let seen = check(format!("http://{address}/"))
-                .with("follow_max", Value::Count(1))
-                .expect("$.status == 'ok'")
-                .see()
-                .await;
+            let seen = check(format!("http://{address}/")).with("follow_max", Value::Count(1)).expect("$.status == 'ok'").see().await;
             assert_ne!(seen.reason, Reason::Internal, "{at} {flip}");
             assert!(seen.detail.message.chars().count() <= crate::model::Detail::MESSAGE_CHARS_MAX);
             assert!(!seen.detail.message.contains(char::is_control));
@@ -662,10 +520,7 @@ async fn no_answer_breaks_a_probe() {
 fn cost_of_a_probe() {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let authority = Authority::new();
             let plain = says(OK).await;
@@ -676,25 +531,14 @@ fn cost_of_a_probe() {
         });
     });
     let (ca, plain, http1, http2) = receive.recv().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let workshop = Workshop::new();
     for (name, url) in [
         ("http", format!("http://{plain}/")),
-        (
-            "https, HTTP/1.1",
-            format!("https://localhost:{}/", http1.port()),
-        ),
-        (
-            "https, HTTP/2",
-            format!("https://localhost:{}/", http2.port()),
-        ),
+        ("https, HTTP/1.1", format!("https://localhost:{}/", http1.port())),
+        ("https, HTTP/2", format!("https://localhost:{}/", http2.port())),
     ] {
-        let check = check(url)
-            .with("ca", Value::Text(ca.clone()))
-            .expect("status == 200");
+        let check = check(url).with("ca", Value::Text(ca.clone())).expect("status == 200");
         let probe = build(&check.0, &workshop).unwrap_or_else(|faults| panic!("{faults:?}"));
         const RUNS: u32 = 2000;
         let used = || {

@@ -37,11 +37,7 @@ impl Authority {
     }
 }
 
-async fn serve_tls(
-    chain: Vec<rustls::pki_types::CertificateDer<'static>>,
-    key: &KeyPair,
-    alpn: &[&str],
-) -> SocketAddr {
+async fn serve_tls(chain: Vec<rustls::pki_types::CertificateDer<'static>>, key: &KeyPair, alpn: &[&str]) -> SocketAddr {
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -74,19 +70,13 @@ async fn answer_securely(mut stream: tokio_rustls::server::TlsStream<TcpStream>)
 }
 
 async fn answer_http2(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = hyper::service::service_fn(
-        |request: ::http::Request<hyper::body::Incoming>| async move {
-            let said = format!("{} {}", request.method(), request.uri());
-            Ok::<_, std::convert::Infallible>(::http::Response::new(http_body_util::Full::new(
-                bytes::Bytes::from(said),
-            )))
-        },
-    );
+    let service = hyper::service::service_fn(|request: ::http::Request<hyper::body::Incoming>| async move {
+        let said = format!("{} {}", request.method(), request.uri());
+        Ok::<_, std::convert::Infallible>(::http::Response::new(http_body_util::Full::new(bytes::Bytes::from(said))))
+    });
     let executor = hyper_util::rt::TokioExecutor::new();
     let io = hyper_util::rt::TokioIo::new(stream);
-    let _ = hyper::server::conn::http2::Builder::new(executor)
-        .serve_connection(io, service)
-        .await;
+    let _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, service).await;
 }
 
 #[tokio::test]
@@ -94,17 +84,10 @@ async fn a_verified_certificate_is_described() {
     let authority = Authority::new();
     let address = authority.serves("localhost", 2090, &[]).await;
     let url = format!("https://localhost:{}/", address.port());
-    let seen = check(&url)
-        .with("ca", Value::Text(authority.path()))
-        .expect("cert.days_left > 30")
-        .sees(Up, Reason::Ok)
-        .await;
+    let seen = check(&url).with("ca", Value::Text(authority.path())).expect("cert.days_left > 30").sees(Up, Reason::Ok).await;
     assert_eq!(seen.detail.tls_version, Some("1.3"));
     let certificate = seen.detail.certificate.unwrap();
-    assert_eq!(
-        certificate.not_after.to_string(),
-        "2090-01-02T00:00:00.000Z"
-    );
+    assert_eq!(certificate.not_after.to_string(), "2090-01-02T00:00:00.000Z");
     assert!(certificate.issuer.contains("rcgen"), "{certificate:?}");
     assert!(seen.phases.resolve.is_some() && seen.phases.tls.is_some());
 }
@@ -122,10 +105,7 @@ async fn certificates_that_are_refused_are_described_too() {
         let with = check(&url).with("ca", Value::Text(authority.path()));
         let seen = with.sees(Down, want).await;
         let certificate = seen.detail.certificate.unwrap();
-        assert_eq!(
-            certificate.not_after.to_string(),
-            format!("{year}-01-02T00:00:00.000Z")
-        );
+        assert_eq!(certificate.not_after.to_string(), format!("{year}-01-02T00:00:00.000Z"));
         assert!(seen.phases.tls.is_some());
     }
     let address = ours.serves("other.example", 2090, &[]).await;
@@ -139,36 +119,24 @@ async fn certificates_that_are_refused_are_described_too() {
 #[tokio::test]
 async fn http2_is_spoken_where_alpn_agrees() {
     let authority = Authority::new();
-    let both = authority
-        .serves("localhost", 2090, &["h2", "http/1.1"])
-        .await;
+    let both = authority.serves("localhost", 2090, &["h2", "http/1.1"]).await;
     let old = authority.serves("localhost", 2090, &["http/1.1"]).await;
     let of = |address: SocketAddr, version: &str| {
         check(format!("https://localhost:{}/x?y=z", address.port()))
             .with("ca", Value::Text(authority.path()))
             .with("http_version", Value::Text(version.into()))
     };
-    of(both, "auto")
-        .expect("http.version == 2")
-        .sees(Up, Reason::Ok)
-        .await;
+    of(both, "auto").expect("http.version == 2").sees(Up, Reason::Ok).await;
     let said = format!("body == 'GET https://localhost:{}/x?y=z'", both.port());
     of(both, "2").expect(&said).sees(Up, Reason::Ok).await;
-    of(both, "1.1")
-        .expect("http.version == 1.1")
-        .sees(Up, Reason::Ok)
-        .await;
-    of(old, "auto")
-        .expect("http.version == 1.1")
-        .sees(Up, Reason::Ok)
-        .await;
+    of(both, "1.1").expect("http.version == 1.1").sees(Up, Reason::Ok).await;
+    of(old, "auto").expect("http.version == 1.1").sees(Up, Reason::Ok).await;
     of(old, "2").sees(Down, Reason::TlsHandshake).await;
 
     let plain = serve(answer_http2).await;
     let known = check(format!("http://{plain}/")).with("http_version", Value::Text("2".into()));
     known.sees(Up, Reason::Ok).await;
-    let not =
-        check(format!("http://{}/", says(OK).await)).with("http_version", Value::Text("2".into()));
+    let not = check(format!("http://{}/", says(OK).await)).with("http_version", Value::Text("2".into()));
     not.sees(Down, Reason::Protocol).await;
 }
 
@@ -190,11 +158,9 @@ async fn what_is_not_tls_fails_the_handshake() {
 #[tokio::test]
 async fn a_self_signed_certificate_is_trusted_when_it_is_named() {
     for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
-        for (name, year, want) in [
-            ("localhost", 2090, Reason::Ok),
-            ("localhost", 2001, Reason::TlsExpired),
-            ("other.example", 2090, Reason::TlsName),
-        ] {
+        for (name, year, want) in
+            [("localhost", 2090, Reason::Ok), ("localhost", 2001, Reason::TlsExpired), ("other.example", 2090, Reason::TlsName)]
+        {
             let mut params = CertificateParams::new([name.to_owned()]).unwrap();
             params.is_ca = is_ca;
             params.not_after = rcgen::date_time_ymd(year, 1, 2);
@@ -208,14 +174,8 @@ async fn a_self_signed_certificate_is_trusted_when_it_is_named() {
             let seen = check(&url).with("ca", Value::Text(path)).see().await;
             assert_eq!(seen.reason, want, "{is_ca:?} {}", seen.detail.message);
             let stranger = Authority::new();
-            let seen = check(&url)
-                .with("ca", Value::Text(stranger.path()))
-                .see()
-                .await;
-            assert!(matches!(
-                seen.reason,
-                Reason::TlsUntrusted | Reason::TlsExpired
-            ));
+            let seen = check(&url).with("ca", Value::Text(stranger.path())).see().await;
+            assert!(matches!(seen.reason, Reason::TlsUntrusted | Reason::TlsExpired));
         }
     }
 }
@@ -227,17 +187,13 @@ async fn f19_a_header_flood_over_http2_is_refused() {
             let long = "x".repeat(10 << 10);
             let mut answer = ::http::Response::new(http_body_util::Full::new(bytes::Bytes::new()));
             for _ in 0..10 {
-                answer
-                    .headers_mut()
-                    .append("x-flood", long.parse().unwrap());
+                answer.headers_mut().append("x-flood", long.parse().unwrap());
             }
             Ok::<_, std::convert::Infallible>(answer)
         });
         let executor = hyper_util::rt::TokioExecutor::new();
         let io = hyper_util::rt::TokioIo::new(stream);
-        let _ = hyper::server::conn::http2::Builder::new(executor)
-            .serve_connection(io, service)
-            .await;
+        let _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, service).await;
     })
     .await;
     let version = Value::Text("2".into());

@@ -40,3 +40,8 @@ pub fn reading() -> Reading {
         mono: duration(read(ClockId::Monotonic)),
     }
 }
+
+/// Which boot of the machine this is: CLOCK_BOOTTIME of another one says nothing now. Empty where the kernel does not tell.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}

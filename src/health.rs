@@ -89,6 +89,25 @@ pub struct CheckState {
     unknown: Option<Reason>,
 }
 
+/// A check's state without what only the fold needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub first_at: Option<Timestamp>,
+    pub last: Option<Last>,
+    pub confirmed: Option<Confirmed>,
+    pub evidence_until: Option<Timestamp>,
+}
+
+impl Standing {
+    /// The state at `now`, by what is confirmed and while there is evidence.
+    pub fn state_at(&self, now: Timestamp) -> State {
+        match (self.confirmed, self.evidence_until) {
+            (Some(confirmed), Some(until)) if now < until => confirmed.state,
+            _ => State::Unknown,
+        }
+    }
+}
+
 /// Time in which nobody looked, and why: no daemon ran, the machine slept, the clock stepped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absence {
@@ -205,12 +224,14 @@ impl CheckState {
         self.window.back().is_some_and(|last| self.confirmed.is_none() || last.badness != self.confirmed_badness())
     }
 
+    /// What is shown of it.
+    pub fn standing(&self) -> Standing {
+        Standing { first_at: self.first_at, last: self.last, confirmed: self.confirmed, evidence_until: self.evidence_until }
+    }
+
     /// The state at `now`, by what is confirmed and while there is evidence.
     pub fn state_at(&self, now: Timestamp) -> State {
-        match (self.confirmed, self.evidence_until) {
-            (Some(confirmed), Some(until)) if now < until => confirmed.state,
-            _ => State::Unknown,
-        }
+        self.standing().state_at(now)
     }
 
     /// From here on the timeline may still get another label: the start of the oldest unconfirmed run, else the last run.

@@ -5,6 +5,7 @@ pub mod blame;
 pub mod channels;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod fetch;
 pub mod health;
 pub mod incidents;

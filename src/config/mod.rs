@@ -158,6 +158,7 @@ pub struct StatusPage {
     pub labels: BTreeMap<String, String>,
 }
 
+#[derive(Clone)]
 pub struct Receiver {
     pub name: String,
     pub kind: &'static str,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use crate::health::{CheckState, capped, vendor_state};
+use crate::health::{Standing, capped, vendor_state};
 use crate::model::{Phases, Reason, SeverityCap, State, Timestamp};
 
 /// One check as it is shown.
@@ -17,7 +17,7 @@ pub struct CheckFigures {
     /// `None`: it gives its vendor nothing (disabled, severity none).
     pub severity: Option<SeverityCap>,
     pub is_http: bool,
-    pub state: Arc<CheckState>,
+    pub state: Standing,
     pub phases: Phases,
     pub http_status: u16,
     pub not_after: Option<Timestamp>,
@@ -34,6 +34,12 @@ pub struct VendorFigures {
     pub info: Arc<str>,
     pub has_page: bool,
     pub checks: Vec<CheckFigures>,
+    pub counters: VendorCounters,
+}
+
+/// Over time that can no longer change.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VendorCounters {
     pub observed_seconds: f64,
     pub downtime_seconds: f64,
     pub outages: u64,

@@ -66,13 +66,13 @@ pub const FAMILIES: &[Family] = &[
         });
     }),
     family("vendord_vendor_observed_seconds_total", "counter", "Seconds whose state is known.", |p| {
-        p.vendors(|p, v| p.series(&v.labels, v.observed_seconds));
+        p.vendors(|p, v| p.series(&v.labels, v.counters.observed_seconds));
     }),
     family("vendord_vendor_downtime_seconds_total", "counter", "Seconds down.", |p| {
-        p.vendors(|p, v| p.series(&format!("{},cause=\"measured\"", v.labels), v.downtime_seconds));
+        p.vendors(|p, v| p.series(&format!("{},cause=\"measured\"", v.labels), v.counters.downtime_seconds));
     }),
     family("vendord_outages_total", "counter", "Outages that began since the daemon started, by blame.", |p| {
-        p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.outages as f64));
+        p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.counters.outages as f64));
     }),
     family("vendord_check_success", "gauge", "1 when the last run was up or degraded, else 0.", |p| {
         p.checks(|p, c| {

@@ -1,0 +1,292 @@
+//! The shell: starts everything in order, owns every task, reloads, and stops in order.
+//!
+//! ```text
+//! prober ──Saw──▶ recorder ──Committed──▶ dispatcher ──Attempted──▶ recorder
+//!    ▲               │
+//!    └── Command ────┴──▶ board ──▶ web
+//! ```
+//!
+//! The recorder is a thread, because SQLite blocks; the others are tasks. Everything flows through it, so that nothing
+//! is seen outside before it is durable.
+
+mod alerts;
+mod dispatcher;
+mod fleet;
+mod prober;
+mod recorder;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::{self, Config};
+use crate::model::Delivery;
+use crate::probes::Workshop;
+use crate::store::{StoreError, Writer};
+use crate::telemetry::Telemetry;
+use crate::web::board::Board;
+use crate::web::server::{ReloadRequest, Site, router, serve};
+use dispatcher::{Dispatcher, News};
+use prober::{Command, Prober};
+use recorder::{Input, Inputs, Recorder, Reloaded};
+
+pub use dispatcher::{test_delivery, user_agent};
+
+/// The whole stop; systemd would wait longer, users would not.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// `run --once` waits this long for its deliveries.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Why the daemon could not run, by what the exit code says.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("cannot listen on {address} ([web] listen): {source}; stop what uses it, or choose another")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Loads the configuration again; the error is for people, every line of it.
+type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// Runs until a signal, or with `once` until everything was looked at once and told.
+pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<(), RunError> {
+    let listeners = if once { Vec::new() } else { listen(&config).await? };
+    let path = config.path.clone();
+    let load: Load = Arc::new(move || load(&path, &workshop));
+    let daemon = Daemon::start(Arc::new(config), listeners, load)?;
+    if once { daemon.once().await } else { daemon.until_signal().await }
+}
+
+fn load(path: &PathBuf, workshop: &Workshop) -> Result<Config, String> {
+    let loaded = config::load(path, workshop);
+    loaded.config.ok_or_else(|| loaded.diagnostics.lines().collect::<Vec<_>>().join("\n"))
+}
+
+/// Before anything else, so that an address in use leaves the database untouched.
+async fn listen(config: &Config) -> Result<Vec<TcpListener>, RunError> {
+    let mut listeners = Vec::new();
+    for address in &config.web.listen {
+        let listener = TcpListener::bind(address).await.map_err(|source| RunError::Listen { address: *address, source })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// A running daemon: what is needed to reload and to stop it.
+struct Daemon {
+    config: Arc<Config>,
+    load: Load,
+    site: Arc<Site>,
+    inputs: Inputs,
+    news: mpsc::UnboundedSender<News>,
+    commands: mpsc::Sender<Command>,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    stop_looking: CancellationToken,
+    stop_sending: CancellationToken,
+    dispatcher: tokio::task::JoinHandle<()>,
+    recorder: std::thread::JoinHandle<Result<(), StoreError>>,
+    /// Only an error ends the recorder before it is told to.
+    recorder_gone: CancellationToken,
+    prober: Option<Prober>,
+    prober_commands: Option<mpsc::Receiver<Command>>,
+}
+
+impl Daemon {
+    fn start(config: Arc<Config>, listeners: Vec<TcpListener>, load: Load) -> Result<Daemon, RunError> {
+        let telemetry = Telemetry::default();
+        let board = Arc::new(Board::default());
+        let (reload, reloads) = mpsc::channel(1);
+        let site = Arc::new(Site {
+            board: board.clone(),
+            telemetry: telemetry.clone(),
+            ready: AtomicBool::new(false),
+            metrics_full: AtomicBool::new(config.metrics_full),
+            lifecycle: AtomicBool::new(config.web.lifecycle),
+            reload,
+        });
+        let writer = Writer::open(&config.store.path, config.store.allow_network_fs, clock::boot_id())?;
+        let suspended = writer.reader()?.suspensions()?;
+        let (inputs, taken) = recorder::inputs();
+        let (outbox, mut committed) = mpsc::unbounded_channel::<Vec<Delivery>>();
+        let (recorder, checks) = Recorder::start(writer, config.clone(), board, telemetry.clone(), outbox)?;
+        let pending = recorder.pending();
+
+        let (news, heard) = mpsc::unbounded_channel();
+        let relay = news.clone();
+        tokio::spawn(async move {
+            while let Some(deliveries) = committed.recv().await {
+                let _ = relay.send(News::Committed(deliveries));
+            }
+        });
+        let dispatcher = Dispatcher::new(&config, pending, &suspended, inputs.clone(), telemetry.clone());
+        let mut prober = Prober::new(&config, inputs.clone(), telemetry);
+        prober.replace(&Command { config: config.clone(), checks });
+        let (commands, prober_commands) = mpsc::channel(1);
+        let stop_looking = CancellationToken::new();
+        let stop_sending = CancellationToken::new();
+        let recorder_gone = CancellationToken::new();
+        let gone = recorder_gone.clone().drop_guard();
+        let work = move || {
+            let _gone = gone;
+            recorder.run(&taken)
+        };
+        let recorder = std::thread::Builder::new().name("recorder".into()).spawn(work).context("cannot start a thread")?;
+        let router = router(site.clone(), &config.web.route_prefix);
+        for listener in listeners {
+            tokio::spawn(serve(listener, router.clone(), stop_sending.clone()));
+        }
+        site.telemetry.reload_success_at.set(clock::now().as_seconds());
+        Ok(Daemon {
+            dispatcher: tokio::spawn(dispatcher.run(heard, stop_sending.clone())),
+            config,
+            load,
+            site,
+            inputs,
+            news,
+            commands,
+            reloads,
+            stop_looking,
+            stop_sending,
+            recorder,
+            recorder_gone,
+            prober: Some(prober),
+            prober_commands: Some(prober_commands),
+        })
+    }
+
+    fn start_prober(&mut self) {
+        if let (Some(prober), Some(commands)) = (self.prober.take(), self.prober_commands.take()) {
+            tokio::spawn(prober.run(commands, self.stop_looking.clone()));
+        }
+    }
+
+    async fn until_signal(mut self) -> Result<(), RunError> {
+        self.start_prober();
+        self.site.ready.store(true, Ordering::Release);
+        let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
+        tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
+        let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let gone = self.recorder_gone.clone();
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => drop(self.reload().await),
+                Some(answer) = self.reloads.recv() => drop(answer.send(self.reload().await)),
+                () = gone.cancelled() => return self.stop().await,
+            }
+        }
+        tokio::spawn(async move {
+            tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+            // Asked twice: at once. What was committed is safe, as after a kill.
+            std::process::exit(0);
+        });
+        self.stop().await
+    }
+
+    async fn once(mut self) -> Result<(), RunError> {
+        let (done, looked) = oneshot::channel();
+        if let Some(prober) = &mut self.prober {
+            prober.once(done);
+        }
+        self.start_prober();
+        let _ = looked.await;
+        let began = clock::instant();
+        // A result is committed within `commit_within`; only then it is known what has to be delivered.
+        tokio::time::sleep(self.config.store.commit_within * 2).await;
+        while began.elapsed() < DELIVERED_WITHIN && self.site.board.figures().waiting.iter().any(|w| w.pending > 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.stop().await
+    }
+
+    /// Validates everything first; a bad configuration changes nothing and says why.
+    async fn reload(&mut self) -> Result<(), String> {
+        let outcome = self.try_reload().await;
+        let telemetry = &self.site.telemetry;
+        telemetry.reload_successful.set(i64::from(outcome.is_ok()));
+        match &outcome {
+            Ok(()) => {
+                telemetry.reload_success_at.set(clock::now().as_seconds());
+                tracing::info!("configuration reloaded");
+            }
+            Err(why) => {
+                for line in why.lines() {
+                    tracing::error!("configuration not reloaded, the old one stays in force: {line}");
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        let load = self.load.clone();
+        let config = tokio::task::spawn_blocking(move || load()).await.map_err(|e| e.to_string())??;
+        self.refuse_what_needs_a_restart(&config)?;
+        let config = Arc::new(config);
+        let checks = self.register(config.clone()).await?;
+        self.site.metrics_full.store(config.metrics_full, Ordering::Relaxed);
+        self.site.lifecycle.store(config.web.lifecycle, Ordering::Relaxed);
+        let _ = self.news.send(News::Receivers(config.clone()));
+        let _ = self.commands.send(Command { config: config.clone(), checks }).await;
+        self.config = config;
+        Ok(())
+    }
+
+    async fn register(&self, config: Arc<Config>) -> Result<Reloaded, String> {
+        let (answer, registered) = oneshot::channel();
+        self.inputs.tell(Input::Reload { config, answer });
+        match registered.await {
+            Ok(outcome) => outcome.map_err(|error| format!("the store did not take it: {error}")),
+            Err(_) => Err("vendord is stopping".to_owned()),
+        }
+    }
+
+    /// Better refused than half done.
+    fn refuse_what_needs_a_restart(&self, new: &Config) -> Result<(), String> {
+        let old = &self.config;
+        let changed = [
+            ("[store] url", old.store.path != new.store.path),
+            ("[agent] location", old.agent.location != new.agent.location),
+            ("[agent] max_in_flight", old.agent.max_in_flight != new.agent.max_in_flight),
+            ("[agent] max_per_host", old.agent.max_per_host != new.agent.max_per_host),
+            ("[web] listen", old.web.listen != new.web.listen),
+            ("[web] route_prefix", old.web.route_prefix != new.web.route_prefix),
+        ];
+        match changed.iter().find(|(_, changed)| *changed) {
+            Some((key, _)) => Err(format!("{}: {key} changed, which needs a restart", new.path.display())),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops looking, lets answers come in, writes everything down.
+    async fn stop(self) -> Result<(), RunError> {
+        self.site.ready.store(false, Ordering::Release);
+        tracing::info!("stopping");
+        self.stop_looking.cancel();
+        self.stop_sending.cancel();
+        let _ = self.dispatcher.await;
+        self.inputs.tell(Input::Stop);
+        let ended = tokio::task::spawn_blocking(move || self.recorder.join());
+        match tokio::time::timeout(STOP_WITHIN, ended).await {
+            Ok(Ok(Ok(outcome))) => Ok(outcome?),
+            Ok(_) => Err(anyhow::anyhow!("the recorder ended with a panic").into()),
+            Err(_) => Err(anyhow::anyhow!("the store did not take the last results within {} s", STOP_WITHIN.as_secs()).into()),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The prober: runs what is due, under a permit for everything and one per host, and hands what was seen to the recorder.
+//!
+//! It never waits for the recorder or the store: whether a check is looked at again soon it learns from a hint.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::fleet::Hint;
+use super::recorder::{Inputs, Reloaded, Saw};
+use super::watch::ClockWatch;
+use crate::clock;
+use crate::config::Config;
+use crate::model::{Observation, Reason};
+use crate::probes::Probe;
+use crate::schedule::{Cadence, Due, Now, Schedule};
+use crate::store::CheckKey;
+use crate::telemetry::Telemetry;
+
+/// Even with nothing due, clocks are compared this often: a machine that slept is noticed soon after it wakes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A check that can be run.
+struct Ready {
+    probe: Arc<dyn Probe>,
+    timeout: Duration,
+    hint: Arc<Hint>,
+    host: Arc<Semaphore>,
+}
+
+/// A run that ended.
+struct Finished {
+    key: CheckKey,
+    soon: bool,
+}
+
+pub struct Prober {
+    schedule: Schedule<CheckKey>,
+    ready: HashMap<CheckKey, Arc<Ready>>,
+    hosts: HashMap<String, Arc<Semaphore>>,
+    global: Arc<Semaphore>,
+    max_per_host: usize,
+    inputs: Inputs,
+    telemetry: Telemetry,
+    began: Instant,
+    clocks: ClockWatch,
+    skipped: u64,
+    /// `--once`: how many have not been looked at yet, and who wants to know.
+    once: Option<(usize, oneshot::Sender<()>)>,
+}
+
+/// A new set of checks.
+pub struct Command {
+    pub config: Arc<Config>,
+    pub checks: Reloaded,
+}
+
+impl Prober {
+    pub fn new(config: &Config, inputs: Inputs, telemetry: Telemetry) -> Prober {
+        Prober {
+            schedule: Schedule::default(),
+            ready: HashMap::new(),
+            hosts: HashMap::new(),
+            global: Arc::new(Semaphore::new(in_flight_max(config.agent.max_in_flight))),
+            max_per_host: config.agent.max_per_host,
+            inputs,
+            telemetry,
+            began: clock::instant(),
+            clocks: ClockWatch::new(clock::reading()),
+            skipped: 0,
+            once: None,
+        }
+    }
+
+    /// Looks at everything once, now; `done` hears when that is over.
+    pub fn once(&mut self, done: oneshot::Sender<()>) {
+        self.schedule.all_now(self.mono());
+        if self.schedule.is_empty() {
+            let _ = done.send(());
+        } else {
+            self.once = Some((self.schedule.len(), done));
+        }
+    }
+
+    /// Replaces the set of checks; what is unchanged keeps its place in the schedule.
+    pub fn replace(&mut self, command: &Command) {
+        let now = self.now();
+        let mut ready = HashMap::new();
+        for scheduled in &command.checks.checks {
+            let check = &command.config.vendors[scheduled.vendor].checks[scheduled.check];
+            let host = self.host(check.probe.host());
+            let terms = &check.terms;
+            let cadence = Cadence { interval: terms.interval, retry_interval: terms.retry_interval };
+            self.schedule.put(scheduled.key, &check.id.to_string(), cadence, scheduled.last_run, now);
+            let entry = Ready { probe: check.probe.clone(), timeout: terms.timeout, hint: scheduled.hint.clone(), host };
+            ready.insert(scheduled.key, Arc::new(entry));
+        }
+        for key in self.ready.keys().filter(|key| !ready.contains_key(key)) {
+            self.schedule.remove(*key);
+        }
+        self.ready = ready;
+        // A host that nobody names any more; runs in flight keep their own handle.
+        self.hosts.retain(|_, permits| Arc::strong_count(permits) > 1);
+    }
+
+    fn host(&mut self, name: &str) -> Arc<Semaphore> {
+        let permits = self.max_per_host;
+        self.hosts.entry(name.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(permits))).clone()
+    }
+
+    fn mono(&self) -> Duration {
+        clock::instant().duration_since(self.began)
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: clock::now(), mono: self.mono() }
+    }
+
+    /// Runs until `stop`; probes that are in flight then are abandoned and leave nothing.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let (ended, mut finished) = mpsc::unbounded_channel();
+        loop {
+            let wait = self.wait();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(command) = commands.recv() => self.replace(&command),
+                Some(f) = finished.recv() => self.finished(&f),
+                () = tokio::time::sleep(wait) => {}
+            }
+            self.notice_sleep();
+            while let Some(due) = self.schedule.take_due(self.mono()) {
+                self.start(due, &ended, &stop);
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Duration {
+        let now = self.mono();
+        self.schedule.next_due().map_or(LOOK_EVERY, |due| due.saturating_sub(now).min(LOOK_EVERY))
+    }
+
+    /// After a sleep each check runs once soon, spread, and nothing counts as late.
+    fn notice_sleep(&mut self) {
+        if self.clocks.look(clock::reading()).is_some_and(|odd| odd.kind == "suspend") {
+            self.schedule.resumed(self.now());
+        }
+    }
+
+    fn finished(&mut self, f: &Finished) {
+        if let Some((left, _)) = &mut self.once {
+            *left -= 1;
+            if *left == 0
+                && let Some((_, done)) = self.once.take()
+            {
+                let _ = done.send(());
+            }
+            return;
+        }
+        self.schedule.finished(f.key, f.soon, self.mono());
+        let skipped = self.schedule.skipped();
+        self.telemetry.runs_skipped.inc_by(skipped - self.skipped);
+        self.skipped = skipped;
+    }
+
+    fn start(&self, due: Due<CheckKey>, ended: &mpsc::UnboundedSender<Finished>, stop: &CancellationToken) {
+        let Some(ready) = self.ready.get(&due.key).cloned() else { return };
+        let run = One {
+            ready,
+            due,
+            began: self.began,
+            global: self.global.clone(),
+            inputs: self.inputs.clone(),
+            telemetry: self.telemetry.clone(),
+        };
+        let (ended, stop) = (ended.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                finished = run.run() => drop(ended.send(finished)),
+            }
+        });
+    }
+}
+
+/// One run of one check.
+struct One {
+    ready: Arc<Ready>,
+    due: Due<CheckKey>,
+    began: Instant,
+    global: Arc<Semaphore>,
+    inputs: Inputs,
+    telemetry: Telemetry,
+}
+
+impl One {
+    async fn run(self) -> Finished {
+        // First the host, then the world: a host that hangs holds no permit of the others. Neither is ever closed.
+        let _host = self.ready.host.acquire().await;
+        let _global = self.global.acquire().await;
+        let lag = clock::instant().duration_since(self.began).saturating_sub(self.due.at);
+        self.telemetry.scheduler_lag.observe(lag.as_secs_f64());
+        self.telemetry.checks_in_flight.inc();
+        let started = clock::reading();
+        let observation = self.look().await;
+        self.telemetry.checks_in_flight.dec();
+        let soon = self.ready.hint.disagrees(observation.outcome);
+        if !self.inputs.saw(Saw { key: self.due.key, at: started.wall, boot: started.boot, observation }) {
+            self.telemetry.results_dropped.inc();
+        }
+        Finished { key: self.due.key, soon }
+    }
+
+    /// A probe that panics is a fault of ours: `unknown(internal)`.
+    async fn look(&self) -> Observation {
+        let began = clock::instant();
+        let probe = AssertUnwindSafe(self.ready.probe.run(self.ready.timeout));
+        probe.catch_unwind().await.unwrap_or_else(|_| {
+            self.telemetry.probe_panics.inc();
+            tracing::error!(check = %self.due.key, "a probe panicked; this is a bug in vendord");
+            Observation::failed(Reason::Internal, began.elapsed(), "the probe panicked; this is a bug in vendord")
+        })
+    }
+}
+
+/// Never more than the descriptors of this process allow: two a probe, and 64 for store, pages and receivers.
+fn in_flight_max(configured: usize) -> usize {
+    const KEPT_FREE: u64 = 64;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
+    configured.min((limit.saturating_sub(KEPT_FREE) / 2) as usize).max(1)
+}

@@ -24,6 +24,9 @@ impl Failure {
     }
 }
 
+/// No interval is longer, and clocks can add it.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// When a run began and must end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
@@ -35,7 +38,7 @@ impl Deadline {
     pub fn of(timeout: Duration) -> Self {
         Deadline {
             started: clock::instant(),
-            timeout,
+            timeout: timeout.min(TIMEOUT_MAX),
         }
     }
 

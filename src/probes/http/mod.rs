@@ -186,7 +186,7 @@ struct Answer {
     headers: HeaderMap,
     version: &'static str,
     body: Vec<u8>,
-    redirects: usize,
+    redirects: u64,
 }
 
 fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
@@ -294,7 +294,8 @@ impl Probe for HttpProbe {
 impl HttpProbe {
     async fn look(&self, deadline: Deadline, trace: &mut Trace) -> Result<Answer, Failure> {
         let mut hop = self.request.first_hop();
-        for redirects in 0.. {
+        let mut redirects = 0;
+        loop {
             // What a failure tells is that of the hop that failed.
             trace.detail = Default::default();
             let (head, rest) = self.ask(&hop, deadline, trace).await?;
@@ -302,7 +303,7 @@ impl HttpProbe {
             if self.follow > 0
                 && let Some(next) = self.request.next_hop(&hop, head.status, &head.headers)?
             {
-                if redirects as u64 >= self.follow {
+                if redirects >= self.follow {
                     let message = format!(
                         "more than {} redirects, the last to {}",
                         self.follow,
@@ -311,6 +312,7 @@ impl HttpProbe {
                     return Err(Failure::new(Reason::RedirectLimit, message));
                 }
                 hop = next;
+                redirects += 1;
                 continue;
             }
             trace.detail.vendor_clock = vendor_clock(&head.headers);
@@ -323,7 +325,6 @@ impl HttpProbe {
                 redirects,
             });
         }
-        unreachable!("a run ends within `follow` hops")
     }
 
     fn judge(&self, answer: &Answer, mut trace: Trace, duration: Duration) -> Observation {

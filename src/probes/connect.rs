@@ -97,8 +97,8 @@ pub(super) async fn connect(
     let addresses = allowed(target, guard, addresses)?;
     trace.detail.address = addresses.first().copied();
     let attempts = race(&addresses, deadline);
-    let stream = timed(&mut trace.phases.connect, attempts).await?;
-    trace.detail.address = stream.peer_addr().ok();
+    let (stream, address) = timed(&mut trace.phases.connect, attempts).await?;
+    trace.detail.address = Some(address);
     // Without it the last small write of a request may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -136,7 +136,10 @@ fn alternating(addresses: Vec<IpAddr>) -> impl Iterator<Item = IpAddr> {
     .take(ADDRESSES_MAX)
 }
 
-async fn race(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream, Failure> {
+/// A connection, and the address it leads to.
+type Connected = (TcpStream, SocketAddr);
+
+async fn race(addresses: &[SocketAddr], deadline: Deadline) -> Result<Connected, Failure> {
     let mut worst: Option<Failure> = None;
     let attempts = first_connected(addresses, &mut worst);
     let what = || match addresses {
@@ -145,7 +148,7 @@ async fn race(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream,
         [] => "no connection".into(),
     };
     match deadline.bound(attempts, Reason::ConnectTimeout, what).await {
-        Ok(Some(stream)) => Ok(stream),
+        Ok(Some(connected)) => Ok(connected),
         Ok(None) => Err(worst.unwrap_or_else(|| Failure::new(Reason::Internal, "no address"))),
         Err(late) => Err(match worst {
             Some(failure) => more_telling(failure, late),
@@ -155,7 +158,7 @@ async fn race(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream,
 }
 
 /// The first connection; `None` when every address failed, with the most telling failure in `worst`.
-async fn first_connected(addresses: &[SocketAddr], worst: &mut Option<Failure>) -> Option<TcpStream> {
+async fn first_connected(addresses: &[SocketAddr], worst: &mut Option<Failure>) -> Option<Connected> {
     let mut waiting = addresses.iter();
     let mut running = FuturesUnordered::new();
     loop {
@@ -166,7 +169,7 @@ async fn first_connected(addresses: &[SocketAddr], worst: &mut Option<Failure>) 
             continue;
         };
         match result {
-            Ok(stream) => return Some(stream),
+            Ok(stream) => return Some((stream, address)),
             Err(error) => {
                 let failure = connect_failure(address, &error);
                 let ours = is_exhausted(&error);

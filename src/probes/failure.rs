@@ -21,6 +21,9 @@ impl Failure {
     }
 }
 
+/// No interval is longer, and clocks can add it.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// When a run began and must end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
@@ -30,7 +33,7 @@ pub(super) struct Deadline {
 
 impl Deadline {
     pub fn of(timeout: Duration) -> Self {
-        Deadline { started: clock::instant(), timeout }
+        Deadline { started: clock::instant(), timeout: timeout.min(TIMEOUT_MAX) }
     }
 
     /// What `future` yields, or `reason` with `what` did not happen when the time of the whole run is up.

@@ -488,6 +488,12 @@ mod tests {
         }
     }
 
+    /// Configuration is checked where no runtime runs.
+    #[test]
+    fn a_resolver_is_configured_without_a_runtime() {
+        resolver_at("127.0.0.1:53".parse().unwrap(), &[]);
+    }
+
     #[tokio::test]
     async fn f18_a_dead_resolver_is_ours() {
         let unused = UdpSocket::bind("127.0.0.1:0").await.unwrap();

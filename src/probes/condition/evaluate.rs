@@ -28,7 +28,7 @@ pub(in crate::probes) struct Seen<'a> {
     pub cert_issuer: Option<&'a str>,
     pub tls_version: Option<&'a str>,
     pub http_version: Option<&'a str>,
-    pub redirects: Option<usize>,
+    pub redirects: Option<u64>,
     pub ip: Option<IpAddr>,
     /// Read when the first condition asks.
     pub text: OnceCell<Cow<'a, str>>,
@@ -115,9 +115,7 @@ impl Subject {
 
     fn show(&self, found: &Found<'_>) -> String {
         match found {
-            Found::Number(n) if matches!(self, Subject::Latency) => {
-                format!("{:?}", Duration::from_millis((n * 1000.0).round() as u64))
-            }
+            Found::Number(n) if matches!(self, Subject::Latency) => show_latency(*n),
             Found::Number(n) if matches!(self, Subject::CertDaysLeft) => format!("{n:.1}"),
             Found::Number(n) => n.to_string(),
             Found::Text(text) => quoted(text),
@@ -125,6 +123,13 @@ impl Subject {
             Found::Nodes(count) => format!("{count} nodes"),
         }
     }
+}
+
+/// Microseconds matter where there are few of them.
+fn show_latency(seconds: f64) -> String {
+    const FINE: f64 = 0.01;
+    let micros = if seconds < FINE { (seconds * 1e6).round() } else { (seconds * 1e3).round() * 1e3 };
+    format!("{:?}", Duration::from_micros(micros as u64))
 }
 
 fn version(word: Option<&str>) -> Option<f64> {

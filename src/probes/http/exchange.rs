@@ -144,9 +144,11 @@ fn request(hop: &Hop, http2: bool) -> Result<Request<Full<Bytes>>, Failure> {
     *request.uri_mut() = hop.uri(http2)?;
     *request.headers_mut() = hop.headers.clone();
     if http2 {
+        // It travels as `:authority` there (RFC 9113 8.3.1).
+        request.headers_mut().remove(HOST);
         *request.version_mut() = Version::HTTP_2;
-    } else if !hop.headers.contains_key(HOST) {
-        request.headers_mut().insert(HOST, hop.host_header()?);
+    } else {
+        request.headers_mut().insert(HOST, hop.authority());
     }
     Ok(request)
 }

@@ -89,7 +89,7 @@ const KEYS: &[Key] = &[
         "\"auto\"",
         "the version to speak; `auto` takes what the TLS handshake agrees on, and 1.1 without TLS",
     ),
-    Key::new("ca", Shape::Path, "", "a PEM file of certificates to trust instead of the system's"),
+    Key::new("ca", Shape::Text, "", "a PEM file of certificates to trust instead of the system's"),
     Key::new("server_name", Shape::Text, "", "the name to ask for and verify in TLS instead of the host of `url`"),
     Key::new(
         "body_bytes_max",
@@ -152,7 +152,7 @@ struct Answer {
     headers: HeaderMap,
     version: &'static str,
     body: Vec<u8>,
-    redirects: usize,
+    redirects: u64,
 }
 
 fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
@@ -237,7 +237,8 @@ impl Probe for HttpProbe {
 impl HttpProbe {
     async fn look(&self, deadline: Deadline, trace: &mut Trace) -> Result<Answer, Failure> {
         let mut hop = self.request.first_hop();
-        for redirects in 0.. {
+        let mut redirects = 0;
+        loop {
             // What a failure tells is that of the hop that failed.
             trace.detail = Default::default();
             let (head, rest) = self.ask(&hop, deadline, trace).await?;
@@ -245,11 +246,12 @@ impl HttpProbe {
             if self.follow > 0
                 && let Some(next) = self.request.next_hop(&hop, head.status, &head.headers)?
             {
-                if redirects as u64 >= self.follow {
+                if redirects >= self.follow {
                     let message = format!("more than {} redirects, the last to {}", self.follow, next.shown());
                     return Err(Failure::new(Reason::RedirectLimit, message));
                 }
                 hop = next;
+                redirects += 1;
                 continue;
             }
             trace.detail.vendor_clock = vendor_clock(&head.headers);
@@ -262,7 +264,6 @@ impl HttpProbe {
                 redirects,
             });
         }
-        unreachable!("a run ends within `follow` hops")
     }
 
     fn judge(&self, answer: &Answer, mut trace: Trace, duration: Duration) -> Observation {

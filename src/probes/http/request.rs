@@ -136,16 +136,25 @@ impl Hop {
 
     /// The request line's target: origin form for HTTP/1.1, with scheme and authority for HTTP/2.
     pub fn uri(&self, http2: bool) -> Result<Uri, Failure> {
-        let from = if http2 { Position::BeforeScheme } else { Position::BeforePath };
-        Uri::try_from(&self.url[from..Position::AfterQuery]).map_err(|error| {
+        let path = &self.url[Position::BeforePath..Position::AfterQuery];
+        let uri = if http2 {
+            Uri::builder().scheme(self.url.scheme()).authority(self.authority().as_bytes()).path_and_query(path).build()
+        } else {
+            Uri::try_from(path).map_err(Into::into)
+        };
+        uri.map_err(|error| {
             let message = format!("{} has a path that cannot be sent: {error}", self.shown());
             Failure::new(Reason::Protocol, message)
         })
     }
 
-    pub fn host_header(&self) -> Result<HeaderValue, Failure> {
-        HeaderValue::from_str(&self.url[Position::BeforeHost..Position::AfterPort])
-            .map_err(|_| Failure::new(Reason::Internal, "a host that is no header value"))
+    /// Whom we ask: what the check wrote as `Host`, else what the URL says.
+    pub fn authority(&self) -> HeaderValue {
+        let from_url = &self.url[Position::BeforeHost..Position::AfterPort];
+        self.headers
+            .get(HOST)
+            .cloned()
+            .unwrap_or_else(|| HeaderValue::from_str(from_url).expect("the url crate leaves a host in plain ASCII"))
     }
 }
 
@@ -286,7 +295,6 @@ fn harmless(headers: HeaderMap) -> HeaderMap {
             kept.insert(name, value.clone());
         }
     }
-    kept.remove(HOST);
     kept
 }
 

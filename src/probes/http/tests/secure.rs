@@ -129,6 +129,9 @@ async fn http2_is_spoken_where_alpn_agrees() {
     of(both, "auto").expect("http.version == 2").sees(Up, Reason::Ok).await;
     let said = format!("body == 'GET https://localhost:{}/x?y=z'", both.port());
     of(both, "2").expect(&said).sees(Up, Reason::Ok).await;
+    let named = of(both, "2").header("Host", "other.example");
+    let said = "body == 'GET https://other.example/x?y=z'";
+    named.expect(said).sees(Up, Reason::Ok).await;
     of(both, "1.1").expect("http.version == 1.1").sees(Up, Reason::Ok).await;
     of(old, "auto").expect("http.version == 1.1").sees(Up, Reason::Ok).await;
     of(old, "2").sees(Down, Reason::TlsHandshake).await;

@@ -4,7 +4,6 @@
 //! Adding a kind is one new file and one line in [`KINDS`].
 
 pub mod retry;
-mod size;
 mod verdict;
 pub mod webhook;
 
@@ -13,7 +12,6 @@ use crate::model::{Delivery, Key, Settings, Timestamp};
 
 /// A request as it goes out. Not `Debug`: the URL may be the secret.
 pub use crate::fetch::Outgoing as Request;
-pub use size::{BODY_BYTES_MAX, cut_evidence, facts_bytes_max};
 pub use verdict::{Failure, MENDING_TRIES_MAX, Verdict, failure, verdict};
 
 pub const KINDS: &[Kind] = &[webhook::KIND];

@@ -10,7 +10,7 @@ use crate::blame;
 use crate::config::Config;
 use crate::incidents::{OutageChange, confirmed_state};
 use crate::model::{Delivery, Identity, Rule, Severity, State, Timestamp, Uuid, VendorId};
-use crate::routing::{Book, Holding, Links, Plan};
+use crate::routing::{Book, Holding, Links, Over, Plan};
 use crate::store::CheckKey;
 
 /// Lines of evidence in one message; the rest is counted.
@@ -39,10 +39,15 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// `None`: the condition is over, now.
     fn judge(&mut self, identity: &Identity, holding: Option<Holding>) {
+        self.conclude(identity, holding.ok_or(Over { at: self.now, summary: None, measured: None }));
+    }
+
+    fn conclude(&mut self, identity: &Identity, condition: Result<Holding, Over>) {
         let links = links(self.config);
         let mut plan = Plan { routes: &self.config.routes, links: &links, now: self.now, new_id: &mut Uuid::now_v7 };
-        self.book.judge(identity, holding, &mut plan);
+        self.book.judge(identity, condition, &mut plan);
     }
 
     pub fn remind(&mut self) {
@@ -63,9 +68,30 @@ impl Desk<'_> {
         let degraded = of_vendor(Rule::VendorDegraded, &vendor.id);
         // While it is down, a vendor that was degraded before has not recovered from it.
         let still_degraded = state == Some(State::Degraded) || (state == Some(State::Down) && self.book.is_firing(&degraded));
-        self.judge(&degraded, still_degraded.then(|| holding_state(vendor, State::Degraded, &by_flapping)).flatten());
-        let down = (state == Some(State::Down)).then(|| holding_state(vendor, State::Down, &by_flapping)).flatten();
-        self.judge(&of_vendor(Rule::VendorDown, &vendor.id), down);
+        let was_degraded = still_degraded.then(|| holding_state(vendor, State::Degraded, &by_flapping)).flatten();
+        self.conclude(&degraded, was_degraded.ok_or_else(|| self.recovered(vendor, "degraded", &degraded, fleet.checks_of(place), state)));
+        let down = of_vendor(Rule::VendorDown, &vendor.id);
+        let is_down = (state == Some(State::Down)).then(|| holding_state(vendor, State::Down, &by_flapping)).flatten();
+        self.conclude(&down, is_down.ok_or_else(|| self.recovered(vendor, "down", &down, fleet.checks_of(place), state)));
+    }
+
+    /// The end of an alert about a vendor's state: the last good run that confirmed a recovery, as far as the checks tell.
+    fn recovered<'f>(
+        &self,
+        vendor: &Vendor,
+        what: &str,
+        identity: &Identity,
+        checks: impl Iterator<Item = &'f Watched>,
+        state: Option<State>,
+    ) -> Over {
+        let since = self.book.firing().find(|a| a.identity == *identity).map_or(self.now, |a| a.since);
+        let ends = checks.filter_map(|c| c.state.confirmed).map(|c| c.since).filter(|end| *end > since);
+        let at = ends.max().unwrap_or(self.now);
+        Over {
+            at,
+            summary: Some(format!("{} was {what} for {} until {}", vendor.name, lasting(at.since(since)), utc(at))),
+            measured: state,
+        }
     }
 
     /// `tls.expiring`. While our own clock is in doubt nothing about expiry is judged.
@@ -226,6 +252,16 @@ fn utc(at: Timestamp) -> String {
     match text.get(..19) {
         Some(to_the_second) => format!("{} UTC", to_the_second.replace('T', " ")),
         None => text,
+    }
+}
+
+/// For people: `1 h 23 min`, `5 s`.
+fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, min, s) => format!("{min} min {s} s"),
+        (h, min, _) => format!("{h} h {min} min"),
     }
 }
 

@@ -17,7 +17,6 @@ mod recorder;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -70,7 +69,7 @@ pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<
     if once { daemon.once().await } else { daemon.until_signal().await }
 }
 
-fn load(path: &PathBuf, workshop: &Workshop) -> Result<Config, String> {
+fn load(path: &std::path::Path, workshop: &Workshop) -> Result<Config, String> {
     let loaded = config::load(path, workshop);
     loaded.config.ok_or_else(|| loaded.diagnostics.lines().collect::<Vec<_>>().join("\n"))
 }

@@ -37,6 +37,15 @@ pub struct Holding {
     pub evidence: Vec<String>,
 }
 
+/// How a condition ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Over {
+    pub at: Timestamp,
+    /// What to say now; without, what was said when it began.
+    pub summary: Option<String>,
+    pub measured: Option<State>,
+}
+
 /// The messages of one group go to one receiver.
 type Group = (String, Vec<(String, String)>);
 
@@ -131,13 +140,13 @@ impl Book {
         Changes { alerts: std::mem::take(&mut self.changed_alerts).into_values().collect(), deliveries }
     }
 
-    /// `identity` holds, or (with `None`) does not.
-    pub fn judge(&mut self, identity: &Identity, holding: Option<Holding>, plan: &mut Plan) {
-        match (self.firing.contains_key(identity), holding) {
-            (false, Some(holding)) => self.begin(identity, holding, plan),
-            (true, Some(holding)) => self.worsen(identity, holding, plan),
-            (true, None) => self.end(identity, plan),
-            (false, None) => {}
+    /// `identity` holds, or is over.
+    pub fn judge(&mut self, identity: &Identity, condition: Result<Holding, Over>, plan: &mut Plan) {
+        match (self.firing.contains_key(identity), condition) {
+            (false, Ok(holding)) => self.begin(identity, holding, plan),
+            (true, Ok(holding)) => self.worsen(identity, holding, plan),
+            (true, Err(over)) => self.end(identity, over, plan),
+            (false, Err(_)) => {}
         }
     }
 
@@ -201,10 +210,12 @@ impl Book {
         }
     }
 
-    fn end(&mut self, identity: &Identity, plan: &mut Plan) {
+    fn end(&mut self, identity: &Identity, over: Over, plan: &mut Plan) {
         let Some(mut alert) = self.firing.remove(identity) else { return };
         alert.state = AlertState::Resolved;
-        alert.resolved_at = Some(plan.now.max(alert.since));
+        alert.resolved_at = Some(over.at.max(alert.since));
+        alert.summary = over.summary.unwrap_or(alert.summary);
+        alert.measured = over.measured.map(|s| s.as_str().to_owned());
         self.changed_alerts.insert(alert.id, alert.clone());
         for group in self.told.remove(&alert.id).unwrap_or_default() {
             self.tell(Event::Resolved, group, plan.now, &alert, plan);

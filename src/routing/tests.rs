@@ -57,7 +57,10 @@ impl Desk {
     }
 
     fn judge(&mut self, now: i64, rule: Rule, vendor: &str, severity: Option<Severity>) -> Vec<Delivery> {
-        self.with(now, |book, plan| book.judge(&identity(rule, vendor), severity.map(holding), plan));
+        self.with(now, |book, plan| {
+            let over = Over { at: plan.now, summary: None, measured: None };
+            book.judge(&identity(rule, vendor), severity.map(holding).ok_or(over), plan);
+        });
         self.book.take_changes().deliveries
     }
 
@@ -170,7 +173,7 @@ fn what_a_receiver_fails_at_is_told_to_another() {
         Desk::new(vec![route("oncall"), Route { matching: Matching { tier: vec![3], ..Matching::default() }, ..route("backup") }]);
     let to = |d: Vec<Delivery>| d.into_iter().map(|d| d.receiver).collect::<Vec<_>>();
     let failing = Identity { rule: Rule::DeliveryFailing, vendor: None, subject: "oncall".into() };
-    desk.with(1, |book, plan| book.judge(&failing, Some(Holding { tier: None, ..holding(Severity::Critical) }), plan));
+    desk.with(1, |book, plan| book.judge(&failing, Ok(Holding { tier: None, ..holding(Severity::Critical) }), plan));
     assert_eq!(to(desk.book.take_changes().deliveries), ["backup"]);
 }
 
@@ -179,9 +182,9 @@ fn a_delivery_stays_below_the_limit_and_the_rest_follows() {
     let mut desk = Desk::new(vec![Route { group_by: vec![], ..route("oncall") }]);
     let long = |n: usize| Holding { evidence: vec!["x".repeat(300); n], ..holding(Severity::Critical) };
     for n in 0..20 {
-        desk.with(100, |book, plan| book.judge(&identity(Rule::VendorDown, &format!("v{n}")), Some(long(10)), plan));
+        desk.with(100, |book, plan| book.judge(&identity(Rule::VendorDown, &format!("v{n}")), Ok(long(10)), plan));
     }
-    desk.with(100, |book, plan| book.judge(&identity(Rule::VendorDown, "huge"), Some(long(500)), plan));
+    desk.with(100, |book, plan| book.judge(&identity(Rule::VendorDown, "huge"), Ok(long(500)), plan));
     let deliveries = desk.book.take_changes().deliveries;
     assert!(deliveries.len() > 3);
     assert_eq!(deliveries.iter().map(|d| d.alerts.len()).sum::<usize>(), 21, "none is lost");
@@ -189,13 +192,13 @@ fn a_delivery_stays_below_the_limit_and_the_rest_follows() {
         assert!(d.alerts.iter().map(|a| facts::size(&a.facts)).sum::<usize>() <= FACTS_BYTES_MAX);
     }
     let huge = &deliveries.iter().flat_map(|d| &d.alerts).find(|a| a.identity.subject == "huge").unwrap().facts;
-    assert!(huge["evidence"].as_array().unwrap().last().unwrap().as_str().unwrap().starts_with("… and"));
+    assert!(huge["evidence"].as_array().unwrap().last().unwrap().as_str().unwrap().ends_with("more lines were cut)"));
 }
 
 #[test]
 fn a_book_from_the_store_goes_on_where_it_was() {
     let mut desk = Desk::new(vec![route("oncall")]);
-    desk.with(100, |book, plan| book.judge(&identity(Rule::VendorDown, "acme"), Some(holding(Severity::Critical)), plan));
+    desk.with(100, |book, plan| book.judge(&identity(Rule::VendorDown, "acme"), Ok(holding(Severity::Critical)), plan));
     let written = desk.book.take_changes();
     desk.book = Book::load(written.alerts, written.deliveries, 1);
     assert_eq!(told(&desk.judge(101, Rule::VendorDown, "acme", CRITICAL)), []);

@@ -266,7 +266,7 @@ fn alert(tx: &Transaction, a: &Alert) -> rusqlite::Result<()> {
         "INSERT INTO alerts (id, rule, vendor, subject, severity, state, since, resolved_at, summary, vendor_name, tier, measured, declared, blame, evidence)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, resolved_at = excluded.resolved_at,
-           summary = excluded.summary, evidence = excluded.evidence, declared = excluded.declared",
+           summary = excluded.summary, evidence = excluded.evidence, measured = excluded.measured, declared = excluded.declared",
     )?
     .execute(params![
         a.id.to_string(),

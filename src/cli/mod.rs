@@ -131,8 +131,7 @@ fn usage(error: &clap::Error) -> Failure {
 
 fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failure> {
     let verbosity = logging::Verbosity { verbose: common.verbose, quiet: common.quiet };
-    let context =
-        Context { config: common.config, verbosity, json: screen.json, colour_out: screen.colour_out, colour_err: screen.colour_err };
+    let context = Context { config: common.config, verbosity, colour_out: screen.colour_out, colour_err: screen.colour_err };
     match verb {
         Verb::Run(arguments) => run::run(&context, &arguments),
         Verb::Lint(arguments) => lint::lint(&context, &arguments),

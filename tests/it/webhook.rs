@@ -23,6 +23,7 @@ fn delivery() -> Delivery {
     let now = clock::now();
     Delivery {
         id: Uuid::now_v7(),
+        seq: 0,
         receiver: "ops".to_owned(),
         event: Event::Firing,
         group: vec![("vendor".to_owned(), "acme".to_owned())],

@@ -29,6 +29,7 @@ fn delivery(facts: Vec<Value>) -> Delivery {
         facts,
     };
     Delivery {
+        seq: 0,
         id: Uuid::from_u128(7),
         receiver: "ops".to_owned(),
         event: Event::Firing,

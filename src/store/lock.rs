@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock, fstatfs};
 
@@ -37,7 +38,7 @@ impl Lock {
         if let (Some(kind), false) = (network_fs(&file), allow_network_fs) {
             return Err(StoreError::NetworkFs { path: path.to_owned(), kind });
         }
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !locked(&file) {
             return Err(StoreError::Locked { path: path.to_owned(), holder: holder(&mut file) });
         }
         file.set_len(0).map_err(io)?;
@@ -49,6 +50,18 @@ impl Lock {
     pub fn is_held(path: &Path) -> bool {
         File::open(lock_path(path)).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
     }
+}
+
+/// Tried a few times: who asks [`Lock::is_held`] holds it for a moment.
+fn locked(file: &File) -> bool {
+    const TRIES: u32 = 5;
+    const PAUSE: Duration = Duration::from_millis(10);
+    (0..TRIES).any(|nth| {
+        if nth > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    })
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -108,6 +108,9 @@ impl Reader {
 
     /// Everything that a daemon needs to go on where the last one was.
     pub fn load(&self) -> Result<Loaded, StoreError> {
+        if !self.db.is_autocommit() {
+            return self.load_all();
+        }
         // One read transaction, so that states and journal are of the same instant.
         self.db.execute_batch("BEGIN")?;
         let loaded = self.load_all();
@@ -115,15 +118,22 @@ impl Reader {
         loaded
     }
 
+    /// From the next read on everything is read as it was then, until this reader is dropped: a segment that a daemon
+    /// closes meanwhile would else be missing from both the closed ones and the open state. Not for long: it holds up checkpoints.
+    pub fn hold_still(&self) -> Result<(), StoreError> {
+        Ok(self.db.execute_batch("BEGIN")?)
+    }
+
     fn load_all(&self) -> Result<Loaded, StoreError> {
         let mut checks = self.checks()?;
-        let last = self.replay(&mut checks)?;
+        let absences = self.absences()?;
+        let last = self.replay(&mut checks, &absences)?;
         Ok(Loaded {
             vendors: self.vendors()?,
             sources: self.sources()?,
             checks,
             heartbeat: self.heartbeat()?,
-            absences: self.absences()?,
+            absences,
             next_seq: last + 1,
         })
     }
@@ -173,7 +183,7 @@ impl Reader {
     }
 
     /// Folds what the journal has beyond the stored states. Returns the last number of the journal.
-    fn replay(&self, checks: &mut [StoredCheck]) -> Result<i64, StoreError> {
+    fn replay(&self, checks: &mut [StoredCheck], absences: &[Absence]) -> Result<i64, StoreError> {
         let from = checks.iter().filter(|c| !c.retired).map(|c| c.through_seq).min().unwrap_or(0);
         let places: HashMap<CheckKey, usize> = checks.iter().enumerate().map(|(n, c)| (c.key, n)).collect();
         let all_terms = self.all_terms()?;
@@ -185,7 +195,7 @@ impl Reader {
             let Some((key, terms)) = all_terms.get(&terms_id) else { continue };
             let Some(check) = places.get(key).map(|n| &mut checks[*n]).filter(|c| c.through_seq < seq) else { continue };
             // Whatever made the fold write segments was stored with its state, so none can come of this.
-            fold(&mut check.state, terms, &run(row)?, &[]);
+            fold(&mut check.state, terms, &run(row)?, absences);
             check.through_seq = seq;
         }
         Ok(self.db.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?)

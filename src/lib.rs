@@ -3,6 +3,7 @@
 
 pub mod blame;
 pub mod channels;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod fetch;

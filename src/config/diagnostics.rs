@@ -43,6 +43,14 @@ impl Place {
         let span = self.span.as_ref()?;
         Some(self.source.line_column(span.start))
     }
+
+    /// `vendors/acme.toml:12:1`
+    pub fn shown(&self) -> String {
+        match self.start() {
+            Some((row, column)) => format!("{}:{row}:{column}", self.source.shown),
+            None => self.source.shown.clone(),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -62,10 +70,7 @@ pub struct Finding {
 impl Finding {
     /// `vendors/acme.toml:12:1: acme/api: unknown key `intervall`; did you mean `interval`?`
     pub fn line(&self) -> String {
-        let mut line = self.place.source.shown.clone();
-        if let Some((row, column)) = self.place.start() {
-            line += &format!(":{row}:{column}");
-        }
+        let mut line = self.place.shown();
         if !self.subject.is_empty() {
             line += &format!(": {}", self.subject);
         }

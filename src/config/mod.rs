@@ -35,8 +35,10 @@ use crate::probes::{self, Probe, Workshop};
 
 pub use diagnostics::{Diagnostics, Finding, Level, Place};
 pub use keys::{Described, tables};
+pub use nearest::nearest;
 pub use secrets::Env;
 pub use source::Source;
+pub use values::parse_duration;
 
 /// What loading a configuration came to.
 pub struct Loaded {

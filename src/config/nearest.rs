@@ -1,7 +1,7 @@
 //! "Did you mean": the known name that a person most likely meant.
 
 /// The nearest of `names`, if one is near enough to be worth saying.
-pub(super) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(written, name), name))

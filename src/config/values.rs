@@ -231,7 +231,7 @@ const UNITS: &[(&str, u64)] = &[
 
 /// `"30s"`, `"1h30m"`, `"1.5s"`, `"400d"` (a day is 24 hours); or what to write instead.
 /// One way to write each, so that files are alike; what people write elsewhere is understood only to suggest it.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     strict_duration(text).ok_or_else(|| {
         let lenient = jiff::fmt::friendly::SpanParser::new().parse_span(text.trim());
         let meant = lenient.ok().and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok());

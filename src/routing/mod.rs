@@ -17,7 +17,7 @@ pub mod lanes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub use facts::{FACTS_BYTES_MAX, Links};
+pub use facts::{FACTS_BYTES_MAX, Links, facts};
 
 use crate::model::{
     Alert, AlertState, Blame, Delivery, DeliveryState, Event, Identity, Matching, Route, Rule, Severity, State, Timestamp, Uuid,

@@ -1,0 +1,37 @@
+//! Names that people type: found, or answered with the one they most likely meant.
+
+use super::Failure;
+use crate::config::nearest;
+
+/// The entry that is called `name`; else a failure that names the nearest one.
+pub fn find<'t, T>(what: &str, name: &str, among: &'t [T], name_of: impl Fn(&T) -> &str) -> Result<&'t T, Failure> {
+    among.iter().find(|entry| name_of(entry) == name).ok_or_else(|| unknown(what, name, among.iter().map(name_of)))
+}
+
+pub fn unknown<'n>(what: &str, name: &str, names: impl Iterator<Item = &'n str>) -> Failure {
+    const NAMES_MAX: usize = 10;
+    let names: Vec<&str> = names.collect();
+    let failure = Failure::usage(format!("there is no {what} {name:?}"));
+    match nearest(name, names.iter().copied()) {
+        Some(near) => failure.hint(format!("did you mean {near:?}?")),
+        None if names.is_empty() => failure.hint(format!("there is no {what} at all")),
+        None if names.len() <= NAMES_MAX => failure.hint(format!("known: {}", names.join(", "))),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_is_named() {
+        let names = ["github", "gitlab"];
+        let said = |name: &str| find("vendor", name, &names, |n| n).unwrap_err().text(false);
+        assert_eq!(find("vendor", "gitlab", &names, |n| n).unwrap(), &"gitlab");
+        assert_eq!(said("githbu"), "error: there is no vendor \"githbu\"; did you mean \"github\"?\n");
+        assert_eq!(said("aws"), "error: there is no vendor \"aws\"; known: github, gitlab\n");
+        let none: [&str; 0] = [];
+        assert!(find("vendor", "a", &none, |n| n).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! `vendord outages`: what we measured as down, newest first, or one with its timeline.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::past::Past;
+use super::table::Table;
+use super::words::{Since, clock_time, instant, lasting, read_since, seconds_of};
+use super::{Answer, Context, Failure, find, to_json};
+use crate::model::{Blame, Outage, Timestamp, Uuid, time::rfc3339};
+use crate::store::StoreError;
+use crate::uptime::clip;
+
+/// Of an id, in lists.
+const SHOWN_CHARS: usize = 8;
+
+#[derive(Args)]
+#[command(before_help = "Example:\n  vendord outages --since 7d --vendor github")]
+pub struct Arguments {
+    /// One outage with its timeline: its id, or the end of it as the list shows it
+    #[arg(value_name = "ID", conflicts_with_all = ["since", "open", "vendor", "limit"])]
+    id: Option<String>,
+    /// Those that lasted then or later: 7d, 2026-11-23 or 2026-11-23T20:35:00Z
+    #[arg(long, value_name = "WHEN", value_parser = read_since)]
+    since: Option<Since>,
+    /// Only those that last
+    #[arg(long)]
+    open: bool,
+    /// Only those of this vendor
+    #[arg(long)]
+    vendor: Option<String>,
+    /// Only the newest
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Outages<'o> {
+    schema: u32,
+    outages: Vec<OutageRow<'o>>,
+}
+
+/// What comes from the vendor's page is null: pages are not read by this version.
+#[derive(Serialize)]
+struct OutageRow<'o> {
+    id: Uuid,
+    vendor: &'o str,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    started_at: Timestamp,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    confirmed_at: Timestamp,
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    ended_at: Option<Timestamp>,
+    /// So far, while it lasts.
+    seconds: f64,
+    blame: Blame,
+    class: Option<&'static str>,
+    checks: &'o [String],
+    incident: Option<Uuid>,
+    first_vendor_post_at: Option<&'static str>,
+    acknowledgement_lag_seconds: Option<f64>,
+}
+
+fn row(outage: &Outage, now: Timestamp) -> OutageRow<'_> {
+    OutageRow {
+        id: outage.id,
+        vendor: outage.vendor.as_str(),
+        started_at: outage.started_at,
+        confirmed_at: outage.confirmed_at,
+        ended_at: outage.ended_at,
+        seconds: seconds_of(outage.duration(now)),
+        blame: outage.blame,
+        class: None,
+        checks: &outage.checks,
+        incident: None,
+        first_vendor_post_at: None,
+        acknowledgement_lag_seconds: None,
+    }
+}
+
+pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
+    let past = Past::open(&context.config()?.store.path)?;
+    let all = past.reader.outages("")?;
+    let chosen = match &arguments.id {
+        Some(id) => vec![one(&all, id)?],
+        None => chosen(&past, &all, arguments)?,
+    };
+    let text = match (arguments.json, &arguments.id) {
+        (true, _) => to_json(&Outages { schema: 1, outages: chosen.into_iter().map(|outage| row(outage, past.now)).collect() }),
+        (false, Some(_)) => chosen.into_iter().map(|outage| detail(&past, outage, context.colour_out)).collect::<Result<_, _>>()?,
+        (false, None) => list(&chosen, past.now, context.colour_out),
+    };
+    Ok(Answer::fine(text))
+}
+
+fn chosen<'o>(past: &Past, all: &'o [Outage], arguments: &Arguments) -> Result<Vec<&'o Outage>, Failure> {
+    let vendor = arguments.vendor.as_ref().map(|id| past.vendor(id)).transpose()?;
+    let since = arguments.since.map(|since| since.at(past.now));
+    let newest = all.iter().filter(|outage| {
+        vendor.is_none_or(|vendor| vendor.id == outage.vendor)
+            && (!arguments.open || outage.ended_at.is_none())
+            && since.is_none_or(|since| outage.ended_at.is_none_or(|ended| ended >= since))
+    });
+    Ok(newest.take(arguments.limit.unwrap_or(usize::MAX)).collect())
+}
+
+/// The outage with this id, or the only one whose id ends so.
+fn one<'o>(all: &'o [Outage], id: &str) -> Result<&'o Outage, Failure> {
+    const ENDING_CHARS_MIN: usize = 4;
+    let ids: Vec<String> = all.iter().map(|outage| outage.id.to_string()).collect();
+    let written = id.to_ascii_lowercase();
+    let mut ending = all.iter().zip(&ids).filter(|(_, known)| written.len() >= ENDING_CHARS_MIN && known.ends_with(&written));
+    match (ending.next(), ending.next()) {
+        (Some((outage, _)), None) => Ok(outage),
+        (Some(_), Some(_)) => Err(Failure::usage(format!("more than one outage has an id that ends in {id:?}")).hint("write more of it")),
+        (None, _) => {
+            let like_written = |known: &'_ String| known[known.len().saturating_sub(id.len().max(SHOWN_CHARS))..].to_owned();
+            let known: Vec<String> = ids.iter().map(like_written).collect();
+            Err(find::unknown("outage", id, known.iter().map(String::as_str)))
+        }
+    }
+}
+
+/// The end of an id: its beginning is time, which neighbours share.
+fn short(id: Uuid) -> String {
+    let text = id.to_string();
+    text[text.len() - SHOWN_CHARS..].to_owned()
+}
+
+fn list(outages: &[&Outage], now: Timestamp, coloured: bool) -> String {
+    if outages.is_empty() {
+        return "no outages\n".to_owned();
+    }
+    let mut table = Table::new(coloured, ["ID", "VENDOR", "STARTED (UTC)", "LASTED", "BLAME", "CHECKS"]);
+    for outage in outages {
+        let ongoing = if outage.ended_at.is_none() { ", open" } else { "" };
+        table.row([
+            short(outage.id).into(),
+            outage.vendor.as_str().into(),
+            clock_time(outage.started_at).into(),
+            format!("{}{ongoing}", lasting(outage.duration(now))).into(),
+            outage.blame.as_str().into(),
+            outage.checks.join(", ").into(),
+        ]);
+    }
+    table.render()
+}
+
+fn detail(past: &Past, outage: &Outage, coloured: bool) -> Result<String, StoreError> {
+    let ended = outage.ended_at.map_or("not yet".to_owned(), instant);
+    let mut text = format!("outage     {}\n", outage.id);
+    text += &format!("vendor     {}\n", outage.vendor);
+    text += &format!("started    {}\n", instant(outage.started_at));
+    text += &format!("confirmed  {}\n", instant(outage.confirmed_at));
+    text += &format!("ended      {ended}\n");
+    text += &format!("lasted     {}\n", lasting(outage.duration(past.now)));
+    text += &format!("blame      {}\n\n", outage.blame.as_str());
+    let mut table = Table::new(coloured, ["CHECK", "FROM (UTC)", "FOR", "STATE", "REASON"]);
+    for check in &outage.checks {
+        let timeline = past.check_timeline(&outage.vendor, check)?;
+        for segment in clip(&timeline, outage.started_at, outage.ended_at.unwrap_or(past.now)) {
+            table.row([
+                check.as_str().into(),
+                clock_time(segment.from).into(),
+                lasting(segment.to.since(segment.from)).into(),
+                segment.state.into(),
+                segment.reason.as_str().into(),
+            ]);
+        }
+    }
+    Ok(text + &table.render())
+}

@@ -1,0 +1,110 @@
+//! The store as one instant of it: states, timelines, and the `now` at which they are looked at.
+
+use std::path::Path;
+
+use super::timeline::{Watcher, chain};
+use super::{Failure, find};
+use crate::clock;
+use crate::health::{capped, vendor_state};
+use crate::model::{Segment, SegmentReason, SeverityCap, State, Timestamp, VendorId};
+use crate::store::{Loaded, Lock, Reader, StoreError, StoredCheck, StoredVendor};
+use crate::uptime::{Part, combine, merge};
+
+pub struct Past {
+    pub reader: Reader,
+    pub loaded: Loaded,
+    /// The wall clock, or the last run where the clock stepped back behind it: history is not cut off.
+    pub now: Timestamp,
+    runs: bool,
+}
+
+impl Past {
+    pub fn open(path: &Path) -> Result<Past, StoreError> {
+        let runs = Lock::is_held(path);
+        let reader = Reader::open(path)?;
+        reader.hold_still()?;
+        let loaded = reader.load()?;
+        let latest = loaded.checks.iter().filter_map(|check| check.state.last).map(|last| last.at).max();
+        let now = latest.map_or(clock::now(), |latest| latest.max(clock::now()));
+        Ok(Past { reader, loaded, now, runs })
+    }
+
+    /// A vendor that is or was watched.
+    pub fn vendor(&self, id: &str) -> Result<&StoredVendor, Failure> {
+        find::find("vendor", id, &self.loaded.vendors, |vendor| vendor.id.as_str())
+    }
+
+    /// Every timeline of a vendor's checks: retired ones and further locations too.
+    pub fn checks_of<'s>(&'s self, vendor: &'s VendorId) -> impl Iterator<Item = &'s StoredCheck> {
+        self.loaded.checks.iter().filter(move |check| check.id.vendor == *vendor)
+    }
+
+    /// The checks of a vendor that are looked at now, each where it is looked at from.
+    pub fn current_checks<'s>(&'s self, vendor: &'s VendorId) -> Vec<&'s StoredCheck> {
+        let mut current: Vec<&StoredCheck> = Vec::new();
+        for check in self.checks_of(vendor).filter(|check| !check.retired) {
+            match current.iter_mut().find(|known| known.id == check.id) {
+                // The state of the location that the daemon left stays behind: the later one is it.
+                Some(known) if known.state.first_at < check.state.first_at => *known = check,
+                Some(_) => {}
+                None => current.push(check),
+            }
+        }
+        current
+    }
+
+    /// The timeline of a check, up to now or to where it was retired; empty before its first run.
+    pub fn check_timeline(&self, vendor: &VendorId, name: &str) -> Result<Vec<Segment>, StoreError> {
+        let mut places: Vec<&StoredCheck> = self.checks_of(vendor).filter(|check| &*check.id.name == name).collect();
+        places.sort_by_key(|check| check.state.first_at);
+        let parts: Result<Vec<_>, _> = places.into_iter().map(|check| self.timeline(check)).collect();
+        Ok(chain(parts?))
+    }
+
+    pub fn vendor_timeline(&self, vendor: &VendorId) -> Result<Vec<Segment>, StoreError> {
+        let part = |check| Ok(Part { timeline: self.timeline(check)?, weights: self.reader.weights(check.key)? });
+        let parts: Result<Vec<Part>, StoreError> = self.checks_of(vendor).map(part).collect();
+        Ok(combine(&parts?))
+    }
+
+    fn timeline(&self, check: &StoredCheck) -> Result<Vec<Segment>, StoreError> {
+        let closed = self.reader.closed_segments(check.key, Timestamp::from_millis(i64::MIN))?;
+        let tail = check.state.tail(self.end(check)?, self.late_reason(check));
+        Ok(merge(closed.into_iter().chain(tail)))
+    }
+
+    /// A retired check ends where it stopped to count.
+    fn end(&self, check: &StoredCheck) -> Result<Timestamp, StoreError> {
+        if !check.retired {
+            return Ok(self.now);
+        }
+        let weights = self.reader.weights(check.key)?;
+        let stopped = weights.last().filter(|last| last.severity.is_none()).map(|last| last.from);
+        Ok(stopped.unwrap_or(self.now).min(self.now))
+    }
+
+    /// Why nothing is known of a check at present, if nothing is.
+    pub fn late_reason(&self, check: &StoredCheck) -> SegmentReason {
+        let watcher = Watcher { heartbeat: self.loaded.heartbeat.as_ref(), runs: self.runs, absences: &self.loaded.absences };
+        let since = check.state.evidence_until.or(check.state.first_at).unwrap_or(self.now);
+        watcher.late_reason(since, self.now)
+    }
+
+    /// What the checks of a vendor say now; `None` without a check that could count.
+    pub fn measured(&self, vendor: &VendorId) -> Result<Option<State>, StoreError> {
+        let mut given = Vec::new();
+        let mut could = false;
+        for check in self.current_checks(vendor) {
+            let Some(severity) = counts(check) else { continue };
+            could = true;
+            // A check counts from its first observation.
+            let seen = check.state.first_at.is_some();
+            given.extend(capped(check.state.state_at(self.now), severity).filter(|_| seen));
+        }
+        Ok(vendor_state(given).or(could.then_some(State::Unknown)))
+    }
+}
+
+fn counts(check: &StoredCheck) -> Option<SeverityCap> {
+    Some(check.terms.severity).filter(|severity| check.terms.enabled && *severity != SeverityCap::None)
+}

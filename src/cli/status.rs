@@ -1,0 +1,238 @@
+//! `vendord status`: how the vendors are now, by what our checks saw.
+//!
+//! Status pages are not read by this version: what a vendor declares is `unknown` where it has one.
+
+use std::path::Path;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::past::Past;
+use super::table::Table;
+use super::words::{clock_time, count, lasting, seconds_of};
+use super::{Answer, Context, Exit, Failure, timeline, to_json};
+use crate::model::{SegmentReason, State, Timestamp, Uuid, time::rfc3339};
+use crate::store::{StoredCheck, StoredVendor};
+
+#[derive(Args)]
+#[command(before_help = "Example:\n  vendord status --problems")]
+pub struct Arguments {
+    /// Only these [default: all]
+    #[arg(value_name = "VENDOR")]
+    vendors: Vec<String>,
+    /// Only vendors that are not up
+    #[arg(long)]
+    problems: bool,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Status {
+    schema: u32,
+    vendors: Vec<VendorStatus>,
+}
+
+#[derive(Serialize)]
+struct VendorStatus {
+    vendor: String,
+    name: String,
+    tier: u8,
+    measured: Option<State>,
+    declared: Option<State>,
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    since: Option<Timestamp>,
+    checks: Vec<CheckStatus>,
+    sources: Vec<SourceStatus>,
+    open_outage: Option<Uuid>,
+    open_incidents: [Uuid; 0],
+}
+
+#[derive(Serialize)]
+struct CheckStatus {
+    check: String,
+    kind: String,
+    state: State,
+    reason: Option<SegmentReason>,
+    suspect: bool,
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    last_run_at: Option<Timestamp>,
+    duration_seconds: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct SourceStatus {
+    source: String,
+    format: String,
+    state: &'static str,
+    overall: Option<State>,
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    last_success_at: Option<Timestamp>,
+}
+
+impl VendorStatus {
+    fn has_problem(&self) -> bool {
+        self.measured.is_some_and(|state| state != State::Up)
+    }
+}
+
+pub fn status(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
+    let config = context.config()?;
+    show(&config.store.path, context.colour_out, arguments)
+}
+
+/// All of it, as `run --once` ends.
+pub fn of_all(path: &Path, coloured: bool) -> Result<Answer, Failure> {
+    show(path, coloured, &Arguments { vendors: Vec::new(), problems: false, json: false })
+}
+
+fn show(path: &Path, coloured: bool, arguments: &Arguments) -> Result<Answer, Failure> {
+    let past = Past::open(path)?;
+    let chosen = chosen(&past, &arguments.vendors)?;
+    let latest = past.reader.latest_outages("")?;
+    let open = |vendor: &StoredVendor| latest.get(&vendor.id).filter(|outage| outage.ended_at.is_none()).map(|outage| outage.id);
+    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor)));
+    let mut vendors = rows.collect::<Result<Vec<_>, Failure>>()?;
+    let exit = Exit::finding_if(vendors.iter().any(VendorStatus::has_problem));
+    if arguments.problems {
+        vendors.retain(VendorStatus::has_problem);
+    }
+    let text = match arguments.json {
+        true => to_json(&Status { schema: 1, vendors }),
+        false => text(&vendors, past.now, coloured, arguments),
+    };
+    Ok(Answer { text, exit })
+}
+
+/// The vendors that were asked for, in that order; without, all that are watched.
+fn chosen<'p>(past: &'p Past, ids: &[String]) -> Result<Vec<&'p StoredVendor>, Failure> {
+    if ids.is_empty() {
+        return Ok(past.loaded.vendors.iter().filter(|vendor| !vendor.retired).collect());
+    }
+    ids.iter().map(|id| past.vendor(id)).collect()
+}
+
+fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>) -> Result<VendorStatus, Failure> {
+    let measured = past.measured(&vendor.id)?;
+    let sources: Vec<SourceStatus> = past.loaded.sources.iter().filter(|s| s.vendor == vendor.id).map(unread).collect();
+    Ok(VendorStatus {
+        vendor: vendor.id.to_string(),
+        name: vendor.name.clone(),
+        tier: vendor.tier,
+        measured,
+        declared: (!sources.is_empty()).then_some(State::Unknown),
+        since: match measured {
+            Some(_) => timeline::since(&past.vendor_timeline(&vendor.id)?),
+            None => None,
+        },
+        checks: past.current_checks(&vendor.id).into_iter().map(|check| of_check(past, check)).collect(),
+        sources,
+        open_outage,
+        open_incidents: [],
+    })
+}
+
+fn unread(source: &crate::store::StoredSource) -> SourceStatus {
+    let (source, format) = (source.name.clone(), source.format.clone());
+    SourceStatus { source, format, state: "broken", overall: None, last_success_at: None }
+}
+
+fn of_check(past: &Past, check: &StoredCheck) -> CheckStatus {
+    let state = check.state.state_at(past.now);
+    CheckStatus {
+        check: check.id.name.to_string(),
+        kind: check.kind.clone(),
+        state,
+        reason: reason(past, check, state),
+        suspect: check.state.suspect(),
+        last_run_at: check.state.last.map(|last| last.at),
+        duration_seconds: check.state.last.map(|last| seconds_of(last.duration)),
+    }
+}
+
+/// Of the last run while it is evidence, else why nothing is known.
+fn reason(past: &Past, check: &StoredCheck, state: State) -> Option<SegmentReason> {
+    if !check.terms.enabled {
+        return Some(SegmentReason::Paused);
+    }
+    let last = check.state.last?;
+    let evident = check.state.evidence_until.is_some_and(|until| past.now < until);
+    match state {
+        State::Unknown if !evident => Some(check.state.late_reason(past.late_reason(check))),
+        _ => Some(SegmentReason::Seen(last.reason)),
+    }
+}
+
+fn text(vendors: &[VendorStatus], now: Timestamp, coloured: bool, arguments: &Arguments) -> String {
+    if vendors.is_empty() {
+        return if arguments.problems { "no problems\n".to_owned() } else { "no vendors\n".to_owned() };
+    }
+    let mut text = vendor_table(vendors, now, coloured).render();
+    let checks = check_table(vendors, coloured, !arguments.vendors.is_empty());
+    if !checks.is_empty() {
+        text += &format!("\n{}", checks.render());
+    }
+    format!("{text}\n{}\n", summary(vendors))
+}
+
+fn vendor_table(vendors: &[VendorStatus], now: Timestamp, coloured: bool) -> Table {
+    let mut table = Table::new(coloured, ["VENDOR", "MEASURED", "SINCE (UTC)", "FOR", "DECLARED", "CHECKS"]);
+    for vendor in vendors {
+        let (since, lasts) = match vendor.since {
+            Some(since) => (clock_time(since), lasting(now.since(since))),
+            None => ("-".to_owned(), "-".to_owned()),
+        };
+        let state = |state: Option<State>| state.map_or("-".into(), Into::into);
+        table.row([
+            vendor.vendor.clone().into(),
+            state(vendor.measured),
+            since.into(),
+            lasts.into(),
+            state(vendor.declared),
+            by_state(vendor.checks.iter().map(|check| check.state)).into(),
+        ]);
+    }
+    table
+}
+
+/// The checks that explain a problem; all of them where vendors were named.
+fn check_table(vendors: &[VendorStatus], coloured: bool, all: bool) -> Table {
+    let mut table = Table::new(coloured, ["CHECK", "STATE", "REASON", "LAST RUN (UTC)", "TOOK"]);
+    for vendor in vendors {
+        for check in vendor.checks.iter().filter(|check| all || check.state != State::Up || check.suspect) {
+            let reason = check.reason.map_or("-", SegmentReason::as_str);
+            let suspect = if check.suspect && check.state != State::Unknown { " (suspect)" } else { "" };
+            let took = check.duration_seconds.map(|s| lasting(std::time::Duration::from_secs_f64(s.max(0.0))));
+            table.row([
+                format!("{}/{}", vendor.vendor, check.check).into(),
+                check.state.into(),
+                format!("{reason}{suspect}").into(),
+                check.last_run_at.map_or("never".to_owned(), clock_time).into(),
+                took.unwrap_or("-".to_owned()).into(),
+            ]);
+        }
+    }
+    table
+}
+
+/// `3 vendors: 1 down, 2 up`
+fn summary(vendors: &[VendorStatus]) -> String {
+    let mut states = by_state(vendors.iter().filter_map(|vendor| vendor.measured));
+    match vendors.iter().filter(|vendor| vendor.measured.is_none()).count() {
+        0 => {}
+        all if all == vendors.len() => states = "not measured".to_owned(),
+        some => states += &format!(", {some} not measured"),
+    }
+    format!("{}: {states}", count(vendors.len(), "vendor"))
+}
+
+/// `1 down, 2 up`, the worst first.
+fn by_state(states: impl Iterator<Item = State>) -> String {
+    const WORST_FIRST: [State; 4] = [State::Down, State::Degraded, State::Unknown, State::Up];
+    let states: Vec<State> = states.collect();
+    let number = |state: State| states.iter().filter(|s| **s == state).count();
+    let parts = WORST_FIRST.into_iter().filter(|state| number(*state) > 0);
+    let text = parts.map(|state| format!("{} {}", number(state), state.as_str())).collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "none".to_owned() } else { text }
+}

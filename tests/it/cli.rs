@@ -411,6 +411,47 @@ fn a_daemon_that_moved_to_another_location_has_one_history() {
     }
 }
 
+/// What is wrong with `uptime --explain --json` as a timeline of its window.
+fn holes(uptime: &Value) -> Vec<String> {
+    let segments = uptime["segments"].as_array().unwrap();
+    let mut bad: Vec<String> =
+        segments.windows(2).filter(|pair| pair[0]["to"] != pair[1]["from"]).map(|pair| format!("{pair:?}")).collect();
+    let ends = [(&segments[0]["from"], &uptime["from"]), (&segments[segments.len() - 1]["to"], &uptime["to"])];
+    bad.extend(ends.iter().filter(|(a, b)| a != b).map(|(a, b)| format!("{a} is not {b}")));
+    bad.extend(segments.iter().filter(|s| s["from"].as_str() >= s["to"].as_str()).map(|s| format!("empty: {s}")));
+    bad
+}
+
+#[test]
+fn timelines_have_no_holes_whatever_happened() {
+    let daemon = Daemon::new(CONFIG, &[]);
+    let mut past = Past::begin(&daemon, &[registration("acme", &["api", "web"], &[])]);
+    // Any numbers will do, as long as they are the same in every run (Knuth's constants for a linear congruence).
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut now = 0;
+    for round in 0..300 {
+        now += [10, 10, 10, 40][next(4) as usize];
+        let (outcome, reason) = [
+            (Outcome::Up, Reason::Ok),
+            (Outcome::Degraded, Reason::Slow),
+            (Outcome::Down, Reason::HttpStatus),
+            (Outcome::Unknown, Reason::DnsLocal),
+        ][next(4) as usize];
+        past.run(next(2) as usize, now, outcome, reason);
+        if round % 10 == 9 {
+            for target in ["acme/api", "acme/web", "acme"] {
+                let uptime = daemon.cli_json(&["uptime", target, "--explain"]);
+                assert_eq!(holes(&uptime), Vec::<String>::new(), "{target} after {round}: {uptime}");
+            }
+        }
+    }
+    assert_eq!(daemon.cli_json(&["store", "verify"])["findings"], json!([]));
+}
+
 #[test]
 fn lint_says_what_is_wrong() {
     let daemon = Daemon::new(CONFIG, &[("acme", VENDOR)]);

@@ -180,9 +180,9 @@ impl Recorder {
     ) -> Result<(Recorder, Reloaded), StoreError> {
         let now = clock::reading();
         let boot_id = clock::boot_id();
-        let registered = writer.register(&registrations(&config), &config.agent.location, now.wall)?;
         let reader = writer.reader()?;
         let mut loaded = reader.load()?;
+        let registered = writer.register(&registrations(&config), &config.agent.location, now.wall)?;
         if loaded.heartbeat.as_ref().is_some_and(|h| h.boot_id != boot_id) {
             loaded.checks.iter_mut().for_each(|c| c.state.forget_boot_clock());
         }
@@ -209,6 +209,9 @@ impl Recorder {
             last_checkpoint: clock::instant(),
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
+        // What leaves the configuration now is not folded again by later readers: where it stood is written down.
+        let stood = loaded.checks.into_iter().filter(|c| c.retired_at.is_none());
+        recorder.batch.states.extend(stood.map(|c| (c.key, (c.through_seq, c.state))));
         recorder.settle(&registered, now);
         recorder.beat(now, false);
         let scheduled = recorder.scheduled();
@@ -486,7 +489,8 @@ impl Recorder {
     fn reload(&mut self, config: Arc<Config>) -> Result<Reloaded, StoreError> {
         let now = self.clocks.last();
         self.fleet.advance_counters(now.wall);
-        // What was seen under the old terms is written under them.
+        // What was seen under the old terms is written under them, and where everything stood that may leave now.
+        self.checkpoint();
         self.commit()?;
         let registered = self.writer.register(&registrations(&config), &config.agent.location, now.wall)?;
         let reader = self.writer.reader()?;

@@ -405,14 +405,14 @@ fn register_check(
     let id: i64 = tx
         .prepare_cached(
             "INSERT INTO checks (vendor, name, kind, created_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (vendor, name) DO UPDATE SET kind = excluded.kind, retired_at = NULL RETURNING id",
+             ON CONFLICT (vendor, name) DO UPDATE SET kind = excluded.kind RETURNING id",
         )?
         .query_row(params![vendor.as_str(), check.name, check.kind, now.as_millis()], |r| r.get(0))?;
-    tx.prepare_cached("INSERT INTO timelines (check_id, location) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-        .execute(params![id, location])?;
-    tx.prepare_cached("SELECT id FROM timelines WHERE check_id = ?1 AND location = ?2")?
-        .query_row(params![id, location], |r| r.get(0))
-        .map(CheckKey)
+    tx.prepare_cached(
+        "INSERT INTO timelines (check_id, location) VALUES (?1, ?2) ON CONFLICT (check_id, location) DO UPDATE SET retired_at = NULL RETURNING id",
+    )?
+    .query_row(params![id, location], |r| r.get(0))
+    .map(CheckKey)
 }
 
 /// The id of the terms in force; a new row where they differ from those before.
@@ -433,24 +433,14 @@ fn register_terms(tx: &Transaction, key: CheckKey, check: &RegisteredCheck, now:
 /// What the configuration no longer has counts no more from now on; its history stays.
 fn retire_others(tx: &Transaction, vendors: &[Registration], kept: &[CheckKey], now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millis();
-    let counting: Vec<i64> =
-        column(tx, "SELECT t.timeline FROM terms t WHERE t.counts = 1 AND t.id = (SELECT max(id) FROM terms WHERE timeline = t.timeline)")?;
     let kept: std::collections::HashSet<i64> = kept.iter().map(|k| k.0).collect();
-    for timeline in counting.into_iter().filter(|id| !kept.contains(id)) {
+    let current: Vec<i64> = column(tx, "SELECT id FROM timelines WHERE retired_at IS NULL")?;
+    for timeline in current.into_iter().filter(|id| !kept.contains(id)) {
+        tx.execute("UPDATE timelines SET retired_at = ?2 WHERE id = ?1", params![timeline, now])?;
         tx.execute(
             "INSERT INTO terms (timeline, valid_from, counts, terms) SELECT timeline, ?2, 0, terms FROM terms WHERE timeline = ?1 ORDER BY id DESC LIMIT 1",
             params![timeline, now],
         )?;
-    }
-    let checks: Vec<i64> = column(tx, "SELECT t.id FROM timelines t JOIN checks c ON c.id = t.check_id WHERE c.retired_at IS NULL")?;
-    for timeline in checks.into_iter().filter(|id| !kept.contains(id)) {
-        tx.execute("UPDATE checks SET retired_at = ?2 WHERE id = (SELECT check_id FROM timelines WHERE id = ?1)", params![timeline, now])?;
-    }
-    for timeline in &kept {
-        tx.prepare_cached(
-            "UPDATE checks SET retired_at = NULL WHERE id = (SELECT check_id FROM timelines WHERE id = ?1) AND retired_at IS NOT NULL",
-        )?
-        .execute([timeline])?;
     }
     let known: Vec<String> = column(tx, "SELECT id FROM vendors WHERE retired_at IS NULL")?;
     for id in known.into_iter().filter(|id| !vendors.iter().any(|v| v.vendor.as_str() == id)) {

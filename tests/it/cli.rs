@@ -104,6 +104,12 @@ impl Past {
         self.writer.commit(batch).unwrap();
     }
 
+    /// As the daemon does before it takes over another configuration.
+    fn checkpoint(&mut self) {
+        let states = self.registered.iter().zip(&self.states).map(|(r, state)| (r.key, self.seq, state.clone())).collect();
+        self.commit(&Batch { states, ..Batch::default() });
+    }
+
     fn heartbeat(&mut self, seconds: i64) {
         let heartbeat =
             Heartbeat { wall: at(seconds), boot: Duration::ZERO, mono: Duration::ZERO, boot_id: "boot".to_owned(), stopped: false };
@@ -401,6 +407,7 @@ fn a_daemon_that_moved_to_another_location_has_one_history() {
     let daemon = Daemon::new(CONFIG, &[]);
     let mut past = Past::begin(&daemon, &[registration("acme", &["api"], &[])]);
     past.runs(0, 0, 40, Outcome::Up, Reason::Ok);
+    past.checkpoint();
     past.registered = past.writer.register(&[registration("acme", &["api"], &[])], "elsewhere", at(50)).unwrap();
     past.states = vec![CheckState::default()];
     past.runs(0, 50, 90, Outcome::Down, Reason::HttpStatus);

@@ -126,7 +126,7 @@ fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>) -> R
             Some(_) => timeline::since(&past.vendor_timeline(&vendor.id)?),
             None => None,
         },
-        checks: past.current_checks(&vendor.id).into_iter().map(|check| of_check(past, check)).collect(),
+        checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),
         sources,
         open_outage,
         open_incidents: [],

@@ -68,7 +68,8 @@ impl Writer {
         Reader::open(&self.path)
     }
 
-    /// Makes `batch` durable. After a passing error the same batch must be offered again (more may have been added to it).
+    /// Makes `batch` durable. After an error the very same batch must be offered again: the error may have been a lost
+    /// answer, and the store knows by its number whether it has it.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let number = self.next_batch;
         let boot_id = self.boot_id.clone();
@@ -107,7 +108,10 @@ impl Writer {
     /// Brings vendors, checks and terms to what the configuration says; what left it is retired, its history stays.
     pub fn register(&mut self, vendors: &[Registration], location: &str, now: Timestamp) -> Result<Vec<Registered>, StoreError> {
         let number = self.next_batch;
-        self.once(number, |tx| register(tx, vendors, location, now))
+        let registered = self.once(number, |tx| register(tx, vendors, location, now));
+        // It is never offered again as the same: its number must not hide the next batch.
+        self.next_batch = number + 1;
+        registered
     }
 
     /// Copies the log into the database when it has grown, and looks at the result. A reader may hold it up; then later.

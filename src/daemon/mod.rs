@@ -42,8 +42,6 @@ use inputs::{Input, Inputs, Reloaded};
 use prober::{Command, Prober};
 use recorder::Recorder;
 
-pub use dispatcher::{test_delivery, user_agent};
-
 /// The whole stop; systemd would wait longer, users would not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// `run --once` waits this long for its deliveries.

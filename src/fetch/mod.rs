@@ -119,7 +119,6 @@ impl Fetch {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the place")]
 /// `vendord/0.1.0 (sre@example.org)`: so that whoever is asked knows whom to write to.
 pub fn user_agent(contact: &str) -> String {
     let version = concat!("vendord/", env!("CARGO_PKG_VERSION"));
@@ -128,6 +127,7 @@ pub fn user_agent(contact: &str) -> String {
     if contact.is_empty() { version.to_owned() } else { format!("{version} ({contact})") }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
 fn client(user_agent: &str, reach: Reach, tls: rustls::ClientConfig) -> reqwest::Client {
     reqwest::Client::builder()
         .user_agent(user_agent)

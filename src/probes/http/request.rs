@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn what_is_echoed_is_hidden() {
         let sent = [("Authorization", "Bearer s3cret-token")];
-        let request = Request::of(&settings("http://a/", &sent)).unwrap();
+        let request = Request::of(&settings("http://a/", &sent), "").unwrap();
         let mut detail = Detail { message: "saw 'you sent s3cret-token'".into(), ..Detail::default() };
         request.redact(&mut detail);
         assert_eq!(detail.message, "saw 'you sent …'");

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::board::{CheckFigures, Figures, Status, VendorFigures};
+use super::board::{CheckFigures, Figures, Status, UPTIME_DAYS, VendorFigures};
 use crate::model::{Outcome, Phases, State, Timestamp};
 
 /// What is rendered: `[metrics] level`, and which format the scraper asked for.
@@ -91,6 +91,15 @@ pub const FAMILIES: &[Family] = &[
     }),
     family("vendord_vendor_downtime_seconds_total", "counter", "vendor, cause", "Seconds down.", |p| {
         p.vendors(|p, v| p.series(&format!("{},cause=\"measured\"", v.labels), v.counters.downtime_seconds));
+    }),
+    family("vendord_vendor_uptime_ratio", "gauge", "vendor, window", "Uptime from stored history; absent where nothing is known.", |p| {
+        p.vendors(|p, v| {
+            for (days, ratio) in UPTIME_DAYS.iter().zip(p.figures.uptime.get(&v.id).into_iter().flatten()) {
+                if let Some(ratio) = ratio {
+                    p.series(&format!("{},window=\"{days}d\"", v.labels), *ratio);
+                }
+            }
+        });
     }),
     family("vendord_outages_total", "counter", "vendor, blame", "Outages that began since the daemon started, by blame.", |p| {
         p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.counters.outages as f64));

@@ -53,11 +53,12 @@ fn shape(shape: Shape) -> String {
 
 #[test]
 fn configuration() {
-    let mut page = "# Configuration reference\n\nMade from the code. `vendord lint` checks a configuration and says what to write instead.\n\n\
+    let mut page =
+        "# Configuration reference\n\nMade from the code. `vendord lint` checks a configuration and says what to write instead.\n\n\
         Durations are texts with units: `\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"2h\"`, `\"400d\"`. Sizes: `\"10MiB\"` or a number of bytes. \
         A secret is never written itself: `{ file = \"path\" }`, `{ env = \"NAME\" }` or `{ credential = \"name\" }` (systemd). \
         Keys marked *later* are known and not done yet: only the default may be written.\n"
-        .to_owned();
+            .to_owned();
     for table in tables(&Kinds::of_this_version()) {
         write!(page, "\n## `{}`\n\n| key | value | default | |\n|---|---|---|---|\n", table.table).unwrap();
         for key in &table.keys {

@@ -25,7 +25,27 @@ pub struct Writer {
     /// `None` after a disk error, until it could be opened again.
     db: Option<Connection>,
     next_batch: i64,
+    /// What of the waiting batch is known to be on disk, from tries whose answer was lost.
+    applied: Extent,
+    /// What the last try offered.
+    offered: Extent,
     _lock: Lock,
+}
+
+/// How far a batch reaches in its lists without a key: a batch only grows at their ends. Everything else has a key and
+/// may be written twice.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    seq: i64,
+    segments: usize,
+    events: usize,
+}
+
+impl Extent {
+    fn of(batch: &Batch) -> Extent {
+        let seq = batch.observations.last().map_or(0, |row| row.seq);
+        Extent { seq, segments: batch.segments.len(), events: batch.events.len() }
+    }
 }
 
 /// Ids that the store gave to a check, and the terms that are in force.
@@ -56,7 +76,15 @@ impl Writer {
         let mut db = connect(path)?;
         migrate::migrate(&mut db)?;
         let last: i64 = db.query_row("SELECT last_batch FROM meta", [], |r| r.get(0))?;
-        Ok(Writer { path: path.to_owned(), boot_id, db: Some(db), next_batch: last + 1, _lock: lock })
+        Ok(Writer {
+            path: path.to_owned(),
+            boot_id,
+            db: Some(db),
+            next_batch: last + 1,
+            applied: Extent::default(),
+            offered: Extent::default(),
+            _lock: lock,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -68,31 +96,36 @@ impl Writer {
         Reader::open(&self.path)
     }
 
-    /// Makes `batch` durable. After a passing error the same batch must be offered again (more may have been added to it).
+    /// Makes `batch` durable. After a passing error it must be offered again; more may have been added to it.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let number = self.next_batch;
-        let boot_id = self.boot_id.clone();
-        self.once(number, |tx| write_batch(tx, batch, &boot_id))
+        let outcome = self.try_commit(batch);
+        if outcome.is_ok() {
+            self.next_batch += 1;
+            self.applied = Extent::default();
+        }
+        self.doubt(outcome)
     }
 
-    /// Runs `work` in one transaction that is applied at most once, also when the answer of an earlier try was lost.
-    fn once<T: Default>(&mut self, number: i64, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let reopened = self.db.is_none();
-        let outcome = self.connected().and_then(|db| {
-            if reopened && last_batch(db)? >= number {
-                return Ok(T::default());
-            }
-            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = work(&tx)?;
-            tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([number])?;
-            tx.commit()?;
-            Ok(done)
-        });
-        match &outcome {
-            Ok(_) => self.next_batch = number + 1,
-            // Whatever the page cache holds now may not be on disk.
-            Err(StoreError::Disk(_)) => self.db = None,
-            Err(_) => {}
+    /// Everything of `batch` that is not on disk already, in one transaction.
+    fn try_commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.connected()?;
+        let Some(db) = &mut self.db else { return Err(StoreError::Busy) };
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if last_batch(&tx)? >= self.next_batch {
+            // The answer of the last try was lost.
+            self.applied = self.offered;
+            self.next_batch += 1;
+        }
+        self.offered = Extent::of(batch);
+        write_batch(&tx, batch, self.applied, &self.boot_id)?;
+        tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([self.next_batch])?;
+        Ok(tx.commit()?)
+    }
+
+    /// After an error of the disk the connection is opened anew: whatever the page cache holds now may not be on disk.
+    fn doubt<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(outcome, Err(StoreError::Disk(_))) {
+            self.db = None;
         }
         outcome
     }
@@ -105,9 +138,15 @@ impl Writer {
     }
 
     /// Brings vendors, checks and terms to what the configuration says; what left it is retired, its history stays.
+    /// Doing it twice changes nothing, so that it needs no number.
     pub fn register(&mut self, vendors: &[Registration], location: &str, now: Timestamp) -> Result<Vec<Registered>, StoreError> {
-        let number = self.next_batch;
-        self.once(number, |tx| register(tx, vendors, location, now))
+        let outcome = self.connected().and_then(|db| {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let registered = register(&tx, vendors, location, now)?;
+            tx.commit()?;
+            Ok(registered)
+        });
+        self.doubt(outcome)
     }
 
     /// Copies the log into the database when it has grown, and looks at the result. A reader may hold it up; then later.
@@ -118,10 +157,7 @@ impl Writer {
             return Ok(());
         }
         let result = self.connected().and_then(|db| checkpoint(db, "PASSIVE"));
-        if matches!(result, Err(StoreError::Disk(_))) {
-            self.db = None;
-        }
-        result
+        self.doubt(result)
     }
 
     /// After a clean stop there is no log beside the database, so that a reader without write access can open it.
@@ -133,6 +169,20 @@ impl Writer {
             Err(error) => return Err(error),
         }
         db.close().map_err(|(_, error)| error.into())
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// As if the connection had broken before the next commit.
+    pub(super) fn lose_connection(&mut self) {
+        self.db = None;
+    }
+
+    /// As if the last commit had been applied, and its answer lost.
+    pub(super) fn forget_answer(&mut self) {
+        self.db = None;
+        self.next_batch -= 1;
     }
 }
 
@@ -159,9 +209,10 @@ fn checkpoint(db: &mut Connection, mode: &str) -> Result<(), StoreError> {
     if busy != 0 && mode == "TRUNCATE" { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Result<()> {
-    observations(tx, batch)?;
-    for (key, write) in &batch.segments {
+/// Writes what of `batch` is not `applied`.
+fn write_batch(tx: &Transaction, batch: &Batch, applied: Extent, boot_id: &str) -> rusqlite::Result<()> {
+    observations(tx, batch, applied.seq)?;
+    for (key, write) in batch.segments.iter().skip(applied.segments) {
         segment(tx, *key, write)?;
     }
     states(tx, batch)?;
@@ -170,16 +221,16 @@ fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Resu
     batch.told.deliveries.iter().try_for_each(|d| delivery(tx, d))?;
     batch.attempts.iter().try_for_each(|(a, number)| attempt(tx, a, *number))?;
     suspensions(tx, batch)?;
-    batch.events.iter().try_for_each(|e| event(tx, e))?;
+    batch.events.iter().skip(applied.events).try_for_each(|e| event(tx, e))?;
     heartbeat(tx, batch)
 }
 
-fn observations(tx: &Transaction, batch: &Batch) -> rusqlite::Result<()> {
+fn observations(tx: &Transaction, batch: &Batch, after: i64) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO journal (seq, terms_id, at, outcome, reason, duration_us, resolve_us, connect_us, tls_us, processing_us, transfer_us, http_status)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    for row in &batch.observations {
+    for row in batch.observations.iter().filter(|row| row.seq > after) {
         let o = &row.observation;
         let [resolve, connect, tls, processing, transfer] = o.phases.values();
         insert.execute(params![

@@ -411,8 +411,7 @@ impl Reader {
             .map(|(mut delivery, (event, state, group))| {
                 delivery.event = word(Event::parse(&event), &event)?;
                 delivery.state = word(DeliveryState::parse(&state), &state)?;
-                let labels: BTreeMap<String, String> = parsed(&group, "group of a delivery")?;
-                delivery.group = labels.into_iter().collect();
+                delivery.group = parsed(&group, "group of a delivery")?;
                 delivery.alerts = self.told(delivery.seq)?;
                 Ok(delivery)
             })

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use serde_json::json;
 
 use super::batch::RegisteredCheck;
 use super::{BUSY_TIMEOUT, Batch, CheckKey, Lock, Reader, Registration, StoreError, StoredEvent, migrate};
@@ -340,7 +339,6 @@ fn alert(tx: &Transaction, a: &Alert) -> rusqlite::Result<()> {
 }
 
 fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
-    let group: serde_json::Map<_, _> = d.group.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     tx.prepare_cached(
         "INSERT INTO deliveries (seq, id, receiver, event, group_labels, created_at, due_at, state, attempts, next_attempt_at, last_code, last_error, delivered_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
@@ -352,7 +350,7 @@ fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
         d.id.to_string(),
         d.receiver,
         d.event.as_str(),
-        to_json(&group),
+        to_json(&d.group),
         d.created_at.as_millis(),
         d.due_at.as_millis(),
         d.state.as_str(),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::words;
 use crate::config::{Diagnostics, Level};
 use crate::store::StoreError;
 
@@ -45,7 +46,7 @@ pub struct Failure {
     /// File, line and column, where there is one.
     pub place: Option<String>,
     pub hint: Option<String>,
-    /// What a person gets to see beside the message: findings before it, how to get help after it.
+    /// What a person gets to see beside the message: findings instead of it, how to get help after it.
     pub details: String,
 }
 
@@ -87,7 +88,7 @@ impl Failure {
         Failure {
             place: first.map(|finding| finding.place.shown()),
             hint: first.and_then(|finding| finding.hint.clone()),
-            details: diagnostics.render(coloured),
+            details: format!("{}\n{} in the configuration\n", diagnostics.render(coloured), words::count(count, "error")),
             ..Failure::config(message)
         }
     }
@@ -101,8 +102,8 @@ impl Failure {
     pub fn text(&self, coloured: bool) -> String {
         let error = if coloured { "\x1b[1;31merror\x1b[0m" } else { "error" };
         if self.exit == Exit::Config && !self.details.is_empty() {
-            // The findings above have their hints.
-            return format!("{}\n{error}: {}\n", self.details, self.message);
+            // The findings say it all.
+            return self.details.clone();
         }
         let hint = self.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
         let details = if self.details.is_empty() { String::new() } else { format!("\n{}\n", self.details) };

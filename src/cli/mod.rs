@@ -51,9 +51,9 @@ struct Cli {
 #[derive(Args)]
 struct Common {
     /// The configuration [default: config/vendord.toml, then /etc/vendord/vendord.toml]
-    #[arg(short, long, global = true, value_name = "PATH", env = "VENDORD_CONFIG", hide_env_values = true)]
+    #[arg(short, long, global = true, value_name = "PATH", env = "VENDORD_CONFIG", hide_env_values = true, overrides_with = "config")]
     config: Option<PathBuf>,
-    /// Log more; twice: everything
+    /// Log more: once debug, twice trace
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
     /// Log less: only what a person should act on

@@ -11,6 +11,9 @@ use crate::model::{Blame, Outage, Timestamp, Uuid, time::rfc3339};
 use crate::store::StoreError;
 use crate::uptime::clip;
 
+/// Of an id, in lists.
+const SHOWN_CHARS: usize = 8;
+
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord outages --since 7d --vendor github")]
 pub struct Arguments {
@@ -113,13 +116,16 @@ fn one<'o>(all: &'o [Outage], id: &str) -> Result<&'o Outage, Failure> {
     match (ending.next(), ending.next()) {
         (Some((outage, _)), None) => Ok(outage),
         (Some(_), Some(_)) => Err(Failure::usage(format!("more than one outage has an id that ends in {id:?}")).hint("write more of it")),
-        (None, _) => Err(find::unknown("outage", id, ids.iter().map(String::as_str))),
+        (None, _) => {
+            let like_written = |known: &'_ String| known[known.len().saturating_sub(id.len().max(SHOWN_CHARS))..].to_owned();
+            let known: Vec<String> = ids.iter().map(like_written).collect();
+            Err(find::unknown("outage", id, known.iter().map(String::as_str)))
+        }
     }
 }
 
 /// The end of an id: its beginning is time, which neighbours share.
 fn short(id: Uuid) -> String {
-    const SHOWN_CHARS: usize = 8;
     let text = id.to_string();
     text[text.len() - SHOWN_CHARS..].to_owned()
 }

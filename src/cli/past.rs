@@ -39,18 +39,9 @@ impl Past {
         self.loaded.checks.iter().filter(move |check| check.id.vendor == *vendor)
     }
 
-    /// The checks of a vendor that are looked at now, each where it is looked at from.
-    pub fn current_checks<'s>(&'s self, vendor: &'s VendorId) -> Vec<&'s StoredCheck> {
-        let mut current: Vec<&StoredCheck> = Vec::new();
-        for check in self.checks_of(vendor).filter(|check| !check.retired) {
-            match current.iter_mut().find(|known| known.id == check.id) {
-                // The state of the location that the daemon left stays behind: the later one is it.
-                Some(known) if known.state.first_at < check.state.first_at => *known = check,
-                Some(_) => {}
-                None => current.push(check),
-            }
-        }
-        current
+    /// The checks of a vendor that are looked at now.
+    pub fn current_checks<'s>(&'s self, vendor: &'s VendorId) -> impl Iterator<Item = &'s StoredCheck> {
+        self.checks_of(vendor).filter(|check| check.retired_at.is_none())
     }
 
     /// The timeline of a check, up to now or to where it was retired; empty before its first run.
@@ -69,18 +60,9 @@ impl Past {
 
     fn timeline(&self, check: &StoredCheck) -> Result<Vec<Segment>, StoreError> {
         let closed = self.reader.closed_segments(check.key, Timestamp::from_millis(i64::MIN))?;
-        let tail = check.state.tail(self.end(check)?, self.late_reason(check));
+        let end = check.retired_at.map_or(self.now, |retired| retired.min(self.now));
+        let tail = check.state.tail(end, self.late_reason(check));
         Ok(merge(closed.into_iter().chain(tail)))
-    }
-
-    /// A retired check ends where it stopped to count.
-    fn end(&self, check: &StoredCheck) -> Result<Timestamp, StoreError> {
-        if !check.retired {
-            return Ok(self.now);
-        }
-        let weights = self.reader.weights(check.key)?;
-        let stopped = weights.last().filter(|last| last.severity.is_none()).map(|last| last.from);
-        Ok(stopped.unwrap_or(self.now).min(self.now))
     }
 
     /// Why nothing is known of a check at present, if nothing is.

@@ -90,7 +90,10 @@ pub fn of_all(path: &Path, coloured: bool) -> Result<Answer, Failure> {
 fn show(path: &Path, coloured: bool, arguments: &Arguments) -> Result<Answer, Failure> {
     let past = Past::open(path)?;
     let chosen = chosen(&past, &arguments.vendors)?;
-    let mut vendors = chosen.into_iter().map(|vendor| of_vendor(&past, vendor)).collect::<Result<Vec<_>, Failure>>()?;
+    let latest = past.reader.latest_outages("")?;
+    let open = |vendor: &StoredVendor| latest.get(&vendor.id).filter(|outage| outage.ended_at.is_none()).map(|outage| outage.id);
+    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor)));
+    let mut vendors = rows.collect::<Result<Vec<_>, Failure>>()?;
     let exit = Exit::finding_if(vendors.iter().any(VendorStatus::has_problem));
     if arguments.problems {
         vendors.retain(VendorStatus::has_problem);
@@ -110,11 +113,9 @@ fn chosen<'p>(past: &'p Past, ids: &[String]) -> Result<Vec<&'p StoredVendor>, F
     ids.iter().map(|id| past.vendor(id)).collect()
 }
 
-fn of_vendor(past: &Past, vendor: &StoredVendor) -> Result<VendorStatus, Failure> {
+fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>) -> Result<VendorStatus, Failure> {
     let measured = past.measured(&vendor.id)?;
     let sources: Vec<SourceStatus> = past.loaded.sources.iter().filter(|s| s.vendor == vendor.id).map(unread).collect();
-    let outages = past.reader.outages("")?;
-    let open = outages.iter().find(|outage| outage.vendor == vendor.id && outage.ended_at.is_none());
     Ok(VendorStatus {
         vendor: vendor.id.to_string(),
         name: vendor.name.clone(),
@@ -125,9 +126,9 @@ fn of_vendor(past: &Past, vendor: &StoredVendor) -> Result<VendorStatus, Failure
             Some(_) => timeline::since(&past.vendor_timeline(&vendor.id)?),
             None => None,
         },
-        checks: past.current_checks(&vendor.id).into_iter().map(|check| of_check(past, check)).collect(),
+        checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),
         sources,
-        open_outage: open.map(|outage| outage.id),
+        open_outage,
         open_incidents: [],
     })
 }
@@ -217,7 +218,12 @@ fn check_table(vendors: &[VendorStatus], coloured: bool, all: bool) -> Table {
 
 /// `3 vendors: 1 down, 2 up`
 fn summary(vendors: &[VendorStatus]) -> String {
-    let states = by_state(vendors.iter().filter_map(|vendor| vendor.measured));
+    let mut states = by_state(vendors.iter().filter_map(|vendor| vendor.measured));
+    match vendors.iter().filter(|vendor| vendor.measured.is_none()).count() {
+        0 => {}
+        all if all == vendors.len() => states = "not measured".to_owned(),
+        some => states += &format!(", {some} not measured"),
+    }
     format!("{}: {states}", count(vendors.len(), "vendor"))
 }
 

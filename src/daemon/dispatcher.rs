@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::recorder::{AbortOnPanic, Attempted, Input, Inputs};
+use super::inputs::{Attempted, Input, Inputs};
+use super::recorder::AbortOnPanic;
 use crate::channels::{self, Verdict, failure, retry, verdict};
 use crate::clock;
 use crate::config::{Config, Receiver};

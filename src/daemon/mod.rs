@@ -10,8 +10,10 @@
 //! is seen outside before it is durable.
 
 mod alerts;
+mod commits;
 mod dispatcher;
 mod fleet;
+mod inputs;
 mod prober;
 mod recorder;
 mod watch;
@@ -36,8 +38,9 @@ use crate::telemetry::Telemetry;
 use crate::web::board::Board;
 use crate::web::server::{ReloadRequest, Site, router, serve};
 use dispatcher::{Dispatcher, News};
+use inputs::{Input, Inputs, Reloaded};
 use prober::{Command, Prober};
-use recorder::{Input, Inputs, Recorder, Reloaded};
+use recorder::Recorder;
 
 pub use dispatcher::{test_delivery, user_agent};
 
@@ -118,7 +121,7 @@ impl Daemon {
         });
         let writer = Writer::open(&config.store.path, config.store.allow_network_fs, clock::boot_id())?;
         let suspended = writer.reader()?.suspensions()?;
-        let (inputs, taken) = recorder::inputs();
+        let (inputs, taken) = inputs::inputs();
         let (outbox, mut committed) = mpsc::unbounded_channel::<Vec<Delivery>>();
         let (recorder, checks) = Recorder::start(writer, config.clone(), board, telemetry.clone(), outbox)?;
         let pending = recorder.pending();

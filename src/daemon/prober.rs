@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::fleet::Hint;
-use super::recorder::{Inputs, Reloaded, Saw};
+use super::inputs::{Inputs, Reloaded, Saw};
 use super::watch::ClockWatch;
 use crate::clock;
 use crate::config::Config;

@@ -2,148 +2,44 @@
 //!
 //! It takes what probes saw and what receivers answered, asks the core what follows, and writes all of it in one
 //! transaction. Only after the commit does anybody else hear of it: the board is updated, the dispatcher woken.
-//! While the store refuses, the batch is kept, grows and is offered again; probing goes on.
+//! While the store refuses, what was seen waits in memory (`commits`); probing goes on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::alerts::{self, Desk};
+use super::commits::Commits;
 use super::fleet::{Fleet, registrations};
+use super::inputs::{Attempted, Input, Reloaded, Saw, Scheduled, Taken};
 use super::watch::{ClockWatch, Odd};
 use crate::blame::{self, Opinions};
 use crate::clock::{self, Reading};
 use crate::config::Config;
-use crate::health::{self, Absence, CheckState, Run};
+use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Observation, Timestamp, Uuid, VendorId};
-use crate::routing::{Attempt, Book, Changes};
-use crate::store::{Batch, CheckKey, Heartbeat, JournalRow, Registered, StoreError, StoredEvent, Suspension, Writer};
+use crate::model::{Delivery, DeliveryState, Outage, Timestamp, Uuid, VendorId};
+use crate::routing::Book;
+use crate::store::{CheckKey, Heartbeat, JournalRow, Registered, StoreError, StoredEvent, Writer};
 use crate::telemetry::Telemetry;
 use crate::web::board::{Board, Waiting, escape};
 
-/// Results that may wait for the recorder, and as many for the store; with 10,000 checks at 10 s that is 100 s. More are dropped, oldest first, and counted.
-const WAITING_RESULTS_MAX: usize = 100_000;
 /// Inputs that one batch takes at most, so that a commit stays short.
 const BATCH_INPUTS_MAX: usize = 2_000;
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 /// How far a restart has to fold at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Absences that a later gap can overlap.
 const ABSENCES_MAX: usize = 100;
-
-/// What reaches the recorder.
-pub enum Input {
-    Saw(Saw),
-    Attempted(Attempted),
-    /// A receiver was suspended or works again.
-    Suspended {
-        receiver: String,
-        suspension: Option<Suspension>,
-    },
-    Reload {
-        config: Arc<Config>,
-        answer: oneshot::Sender<Result<Reloaded, StoreError>>,
-    },
-    /// Write everything down and end.
-    Stop,
-}
-
-/// The way to the recorder. Nobody who uses it waits: results are bounded in number, everything else is rare and always taken.
-#[derive(Clone)]
-pub struct Inputs {
-    sender: Sender<Input>,
-    results: Arc<AtomicUsize>,
-}
-
-/// Both ends.
-pub fn inputs() -> (Inputs, Taken) {
-    let (sender, receiver) = channel();
-    let results = Arc::new(AtomicUsize::new(0));
-    (Inputs { sender, results: results.clone() }, Taken { receiver, results })
-}
-
-impl Inputs {
-    /// Hands over what was seen; false if too much waits already.
-    pub fn saw(&self, saw: Saw) -> bool {
-        if self.results.fetch_add(1, Ordering::Relaxed) >= WAITING_RESULTS_MAX {
-            self.results.fetch_sub(1, Ordering::Relaxed);
-            return false;
-        }
-        self.tell(Input::Saw(saw));
-        true
-    }
-
-    /// Hands over anything else. The recorder outlives whoever tells it something; if it does not, the daemon is ending.
-    pub fn tell(&self, input: Input) {
-        if self.sender.send(input).is_err() {
-            tracing::debug!("told the recorder after its end");
-        }
-    }
-}
-
-/// The recorder's end.
-pub struct Taken {
-    receiver: Receiver<Input>,
-    results: Arc<AtomicUsize>,
-}
-
-impl Taken {
-    fn next(&self, within: Duration) -> Result<Input, RecvTimeoutError> {
-        self.receiver.recv_timeout(within).inspect(|input| self.count(input))
-    }
-
-    fn at_hand(&self) -> Option<Input> {
-        self.receiver.try_recv().ok().inspect(|input| self.count(input))
-    }
-
-    fn count(&self, input: &Input) {
-        if matches!(input, Input::Saw(_)) {
-            self.results.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// One run of a check.
-pub struct Saw {
-    pub key: CheckKey,
-    pub at: Timestamp,
-    pub boot: Duration,
-    pub observation: Observation,
-}
-
-/// One try of a delivery.
-pub struct Attempted {
-    pub attempt: Attempt,
-    /// Word of the metric, if it failed.
-    pub failure: Option<&'static str>,
-}
-
-/// What the prober needs after a reload.
-pub struct Reloaded {
-    pub checks: Vec<Scheduled>,
-}
-
-/// A check that may be scheduled.
-pub struct Scheduled {
-    pub key: CheckKey,
-    pub vendor: usize,
-    pub check: usize,
-    pub hint: Arc<super::fleet::Hint>,
-    pub last_run: Option<Timestamp>,
-}
 
 /// Deliveries that were committed: new, changed, or done.
 pub type Outbox = mpsc::UnboundedSender<Vec<Delivery>>;
 
 pub struct Recorder {
-    writer: Writer,
+    commits: Commits,
     config: Arc<Config>,
     fleet: Fleet,
     book: Book,
@@ -154,19 +50,9 @@ pub struct Recorder {
     opinions: Opinions,
     clocks: ClockWatch,
     next_seq: i64,
-    batch: Pending,
     touched: BTreeSet<CheckKey>,
     last_heartbeat: Instant,
     last_checkpoint: Instant,
-}
-
-/// The batch that is being gathered, with the latest state of each check that has to be in it.
-#[derive(Default)]
-struct Pending {
-    batch: Batch,
-    states: BTreeMap<CheckKey, (i64, CheckState)>,
-    urgent: bool,
-    since: Option<Instant>,
 }
 
 impl Recorder {
@@ -180,9 +66,9 @@ impl Recorder {
     ) -> Result<(Recorder, Reloaded), StoreError> {
         let now = clock::reading();
         let boot_id = clock::boot_id();
-        let registered = writer.register(&registrations(&config), &config.agent.location, now.wall)?;
         let reader = writer.reader()?;
         let mut loaded = reader.load()?;
+        let registered = writer.register(&registrations(&config), &config.agent.location, now.wall)?;
         if loaded.heartbeat.as_ref().is_some_and(|h| h.boot_id != boot_id) {
             loaded.checks.iter_mut().for_each(|c| c.state.forget_boot_clock());
         }
@@ -196,21 +82,25 @@ impl Recorder {
             absences: loaded.absences,
             clocks: ClockWatch::new(now),
             next_seq: loaded.next_seq,
-            writer,
+            commits: Commits::new(writer, telemetry.clone(), config.store.commit_within),
             config,
             fleet,
             board,
             telemetry,
             outbox,
             opinions: Opinions::new(),
-            batch: Pending::default(),
             touched: BTreeSet::new(),
             last_heartbeat: clock::instant(),
             last_checkpoint: clock::instant(),
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
+        // What leaves the configuration now is not folded again by later readers: where it stood is written down.
+        for stood in loaded.checks.iter().filter(|c| c.retired_at.is_none()) {
+            recorder.commits.state(stood.key, stood.through_seq, &stood.state);
+        }
         recorder.settle(&registered, now);
         recorder.beat(now, false);
+        recorder.publish_all();
         let scheduled = recorder.scheduled();
         Ok((recorder, Reloaded { checks: scheduled }))
     }
@@ -223,33 +113,26 @@ impl Recorder {
     /// Runs until `Stop`. Everything that was taken before it is durable when this returns, unless the store refuses.
     pub fn run(mut self, inputs: &Taken) -> Result<(), StoreError> {
         let _abort = AbortOnPanic;
-        self.publish_all();
-        let mut retry = RETRY_FIRST;
-        let mut not_before: Option<Instant> = None;
         loop {
-            let stop = self.gather(inputs, not_before);
+            let stop = self.gather(inputs);
             self.tick();
-            if !self.is_due(stop, not_before) {
+            if !stop && self.commits.due().is_none_or(|due| due > clock::instant()) {
                 continue;
             }
             match self.commit() {
-                Ok(()) => (retry, not_before) = (RETRY_FIRST, None),
-                Err(error) if error.is_passing() && !stop => {
-                    tracing::warn!(%error, waiting = self.batch.batch.observations.len(), "the store refuses; results wait in memory");
-                    not_before = Some(clock::instant() + retry);
-                    retry = (retry * 2).min(RETRY_MAX);
-                }
-                Err(error) => return Err(error),
+                Err(error) if error.is_passing() && !stop => tracing::warn!(%error, "the store refuses; results wait in memory"),
+                outcome => outcome?,
             }
             if stop {
-                return self.writer.close();
+                return self.commits.close();
             }
         }
     }
 
-    /// Takes inputs until the batch is due. Returns whether to stop.
-    fn gather(&mut self, inputs: &Taken, not_before: Option<Instant>) -> bool {
-        let until = self.wake_at(not_before);
+    /// Takes inputs until a batch or the heartbeat is due. Returns whether to stop.
+    fn gather(&mut self, inputs: &Taken) -> bool {
+        let heartbeat = self.last_heartbeat + HEARTBEAT_EVERY;
+        let until = self.commits.due().map_or(heartbeat, |due| due.min(heartbeat));
         let first = match inputs.next(until.saturating_duration_since(clock::instant())) {
             Ok(input) => input,
             Err(RecvTimeoutError::Timeout) => return false,
@@ -265,28 +148,13 @@ impl Recorder {
         false
     }
 
-    fn wake_at(&self, not_before: Option<Instant>) -> Instant {
-        let heartbeat = self.last_heartbeat + HEARTBEAT_EVERY;
-        let commit = self.batch.since.map(|since| if self.batch.urgent { since } else { since + self.config.store.commit_within });
-        let commit = commit.map(|at| not_before.map_or(at, |n| n.max(at)));
-        commit.map_or(heartbeat, |at| at.min(heartbeat))
-    }
-
-    fn is_due(&self, stop: bool, not_before: Option<Instant>) -> bool {
-        let now = clock::instant();
-        let Some(since) = self.batch.since else { return stop };
-        let waited = self.batch.urgent || now >= since + self.config.store.commit_within;
-        stop || (waited && not_before.is_none_or(|at| now >= at))
-    }
-
     /// Takes one input into the batch. Returns whether it was `Stop`.
     fn take(&mut self, input: Input) -> bool {
         match input {
             Input::Saw(saw) => self.saw(saw),
             Input::Attempted(attempted) => self.attempted(attempted),
             Input::Suspended { receiver, suspension } => {
-                self.batch.batch.suspensions.push((receiver, suspension));
-                self.batch.gathers(true);
+                self.commits.add(true).suspensions.push((receiver, suspension));
             }
             Input::Reload { config, answer } => {
                 let _ = answer.send(self.reload(config));
@@ -310,18 +178,14 @@ impl Recorder {
         watched.note(&folded.segments, open);
         self.telemetry.check_duration.with_label_values(&[watched.kind]).observe(o.duration.as_secs_f64());
         let (key, at) = (saw.key, watched.state.last.map_or(saw.at, |last| last.at));
+        let (terms_id, vendor_clock, certificate) = (watched.terms_id, o.detail.vendor_clock, o.detail.certificate.is_some());
         let seq = self.next_seq;
         self.next_seq += 1;
-        self.batch.gathers(folded.is_urgent());
         if folded.is_urgent() {
-            self.batch.states.insert(key, (seq, watched.state.clone()));
-            self.batch.batch.segments.extend(folded.segments.iter().map(|write| (key, *write)));
+            self.commits.state(key, seq, &watched.state);
+            self.commits.add(true).segments.extend(folded.segments.iter().map(|write| (key, *write)));
         }
-        let terms_id = watched.terms_id;
-        let vendor_clock = o.detail.vendor_clock;
-        let certificate = o.detail.certificate.is_some();
-        self.batch.batch.observations.push(JournalRow { seq, terms_id, at, observation: saw.observation });
-        self.bound_waiting();
+        self.commits.run(JournalRow { seq, terms_id, at, observation: saw.observation });
 
         let Some(place) = self.fleet.vendor_of(key) else { return };
         self.touched.insert(key);
@@ -349,15 +213,6 @@ impl Recorder {
         }
     }
 
-    /// The store has refused for so long that memory has to be bounded: the oldest results that changed nothing go first.
-    fn bound_waiting(&mut self) {
-        let rows = &mut self.batch.batch.observations;
-        if rows.len() > WAITING_RESULTS_MAX {
-            rows.drain(..1);
-            self.telemetry.results_dropped.inc();
-        }
-    }
-
     /// What became of a vendor's outage and its alerts.
     fn judge_vendor(&mut self, place: usize, now: Reading) {
         let vendor = &self.fleet.vendors[place];
@@ -369,9 +224,9 @@ impl Recorder {
             let vendor = &mut self.fleet.vendors[place];
             vendor.outages_begun += u64::from(matches!(change, OutageChange::Opened(_)));
             vendor.outage = Some(change.outage().clone());
-            self.batch.batch.outages.retain(|o| o.id != change.outage().id);
-            self.batch.batch.outages.push(change.outage().clone());
-            self.batch.gathers(true);
+            let outages = &mut self.commits.add(true).outages;
+            outages.retain(|o| o.id != change.outage().id);
+            outages.push(change.outage().clone());
         }
         self.with_desk(now.wall, |desk, fleet| desk.judge_vendor(fleet, place));
     }
@@ -385,11 +240,9 @@ impl Recorder {
 
     fn take_told(&mut self) {
         let changes = self.book.take_changes();
-        if changes.is_empty() {
-            return;
+        if !changes.is_empty() {
+            self.commits.told(changes);
         }
-        merge(&mut self.batch.batch.told, changes);
-        self.batch.gathers(true);
     }
 
     fn attempted(&mut self, attempted: Attempted) {
@@ -402,7 +255,7 @@ impl Recorder {
             self.telemetry.delivery_attempts_failed.with_label_values(&[labels[0], labels[1], reason]).inc();
         }
         let now = attempted.attempt.at;
-        self.batch.batch.attempts.push((attempted.attempt.clone(), before.attempts + 1));
+        self.commits.add(true).attempts.push((attempted.attempt.clone(), before.attempts + 1));
         if let Some(done) = self.book.attempted(&attempted.attempt) {
             let dead = done.state == DeliveryState::Dead;
             if dead {
@@ -413,7 +266,6 @@ impl Recorder {
             self.with_desk(now, |desk, _| desk.judge_receiver(&done, dead));
         }
         self.take_told();
-        self.batch.gathers(true);
     }
 
     /// What time brings: heartbeat, reminders, checks that no longer flap, checkpoints.
@@ -428,7 +280,7 @@ impl Recorder {
         self.end_flapping(reading);
         self.with_desk(reading.wall, |desk, _| desk.remind());
         self.fleet.advance_counters(reading.wall);
-        self.telemetry.store_size.set(crate::store::size_bytes(self.writer.path()) as i64);
+        self.telemetry.store_size.set(crate::store::size_bytes(self.commits.writer().path()) as i64);
         if now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY {
             self.checkpoint();
         }
@@ -436,8 +288,8 @@ impl Recorder {
 
     fn beat(&mut self, now: Reading, stopped: bool) {
         self.last_heartbeat = clock::instant();
-        self.batch.batch.heartbeat = Some(Heartbeat { wall: now.wall, boot: now.boot, mono: now.mono, boot_id: clock::boot_id(), stopped });
-        self.batch.gathers(false);
+        let heartbeat = Heartbeat { wall: now.wall, boot: now.boot, mono: now.mono, boot_id: clock::boot_id(), stopped };
+        self.commits.add(false).heartbeat = Some(heartbeat);
     }
 
     fn end_flapping(&mut self, now: Reading) {
@@ -454,9 +306,8 @@ impl Recorder {
         self.last_checkpoint = clock::instant();
         let through = self.next_seq - 1;
         for (key, watched) in &self.fleet.checks {
-            self.batch.states.insert(*key, (through, watched.state.clone()));
+            self.commits.state(*key, through, &watched.state);
         }
-        self.batch.gathers(false);
     }
 
     fn watch_clocks(&mut self) {
@@ -471,8 +322,7 @@ impl Recorder {
         if self.absences.len() > ABSENCES_MAX {
             self.absences.remove(0);
         }
-        self.batch.batch.events.push(StoredEvent { kind: odd.kind, from: odd.from, to: odd.to, detail: odd.detail });
-        self.batch.gathers(true);
+        self.commits.add(true).events.push(StoredEvent { kind: odd.kind, from: odd.from, to: odd.to, detail: odd.detail });
     }
 
     /// Since the last heartbeat no daemon ran.
@@ -486,31 +336,37 @@ impl Recorder {
     fn reload(&mut self, config: Arc<Config>) -> Result<Reloaded, StoreError> {
         let now = self.clocks.last();
         self.fleet.advance_counters(now.wall);
-        // What was seen under the old terms is written under them.
+        // What was seen under the old terms is written under them, and where everything stood that may leave now.
+        self.checkpoint();
         self.commit()?;
-        let registered = self.writer.register(&registrations(&config), &config.agent.location, now.wall)?;
-        let reader = self.writer.reader()?;
+        let registered = self.commits.writer().register(&registrations(&config), &config.agent.location, now.wall)?;
+        let reader = self.commits.writer().reader()?;
         let loaded = reader.load()?;
         let outages = reader.latest_outages(&clock::boot_id())?;
         let stored = loaded.checks.into_iter().map(|c| (c.key, c)).collect();
         let gone: Vec<(VendorId, Vec<CheckKey>)> = self.fleet.vendors.iter().map(|v| (v.id.clone(), v.checks.clone())).collect();
         self.fleet = std::mem::take(&mut self.fleet).reconfigured(&config, &registered, stored, &outages);
+        self.commits.commit_within = config.store.commit_within;
         self.config = config;
+        self.opinions.retain(|vendor, _| self.fleet.vendors.iter().any(|v| v.id == *vendor));
         self.end_retired(&gone, &outages, now);
         self.settle(&registered, now);
-        self.commit()?;
+        // From here on the new configuration is in force; what the store refuses now waits like everything else.
+        match self.commit() {
+            Err(error) if !error.is_passing() => return Err(error),
+            _ => {}
+        }
         self.publish_all();
         Ok(Reloaded { checks: self.scheduled() })
     }
 
     /// Outages and alerts of vendors that left the configuration end now.
-    fn end_retired(&mut self, before: &[(VendorId, Vec<CheckKey>)], outages: &BTreeMap<VendorId, crate::model::Outage>, now: Reading) {
+    fn end_retired(&mut self, before: &[(VendorId, Vec<CheckKey>)], outages: &BTreeMap<VendorId, Outage>, now: Reading) {
         let gone = |id: &VendorId| !self.fleet.vendors.iter().any(|v| v.id == *id);
         let at = incidents::Now { wall: now.wall, boot: now.boot };
         for open in before.iter().filter(|(id, _)| gone(id)).filter_map(|(id, _)| outages.get(id)) {
             if let Some(change) = incidents::outage(&open.vendor, Some(open), &[], Duration::ZERO, open.blame, at, Uuid::now_v7) {
-                self.batch.batch.outages.push(change.outage().clone());
-                self.batch.gathers(true);
+                self.commits.add(true).outages.push(change.outage().clone());
             }
         }
     }
@@ -523,7 +379,7 @@ impl Recorder {
                 health::pause(&mut watched.state, now.wall);
             }
             // The stored state follows the terms: rows after it are folded under those they name.
-            self.batch.states.insert(key, (self.next_seq - 1, watched.state.clone()));
+            self.commits.state(key, self.next_seq - 1, &watched.state);
         }
         let exists: BTreeSet<String> = self.config.receivers.iter().map(|r| r.name.clone()).collect();
         self.book.bury(|receiver| exists.contains(receiver));
@@ -531,7 +387,7 @@ impl Recorder {
             self.judge_vendor(place, now);
         }
         self.with_desk(now.wall, |desk, fleet| desk.end_unknown(fleet));
-        self.batch.gathers(true);
+        self.commits.add(true);
     }
 
     fn scheduled(&self) -> Vec<Scheduled> {
@@ -551,34 +407,24 @@ impl Recorder {
             .collect()
     }
 
-    /// Makes the batch durable, then lets everybody see it.
+    /// Makes everything durable that waits, then lets everybody see it. What was refused is not shown.
     fn commit(&mut self) -> Result<(), StoreError> {
-        let states = &self.batch.states;
-        self.batch.batch.states = states.iter().map(|(key, (seq, state))| (*key, *seq, state.clone())).collect();
-        let began = clock::instant();
-        let outcome = self.writer.commit(&self.batch.batch);
-        self.telemetry.store_operation("commit", began.elapsed(), outcome.is_err());
-        self.telemetry.store_up.set(i64::from(outcome.is_ok()));
-        outcome?;
-        let done = std::mem::take(&mut self.batch);
-        self.publish(&done.batch.told);
-        if !done.batch.told.deliveries.is_empty() {
+        let mut committed = Vec::new();
+        let outcome = self.commits.commit(&mut committed);
+        let told = !committed.is_empty();
+        if told {
             // Without a dispatcher the daemon is stopping; the deliveries wait in the store.
-            let _ = self.outbox.send(done.batch.told.deliveries);
+            let _ = self.outbox.send(committed);
         }
-        let began = clock::instant();
-        let checkpoint = self.writer.checkpoint_if_due();
-        if let Err(error) = &checkpoint {
-            self.telemetry.store_operation("checkpoint", began.elapsed(), true);
-            tracing::warn!(%error, "cannot copy the log into the database; trying again");
-        }
+        outcome?;
+        self.publish(told);
         Ok(())
     }
 
-    fn publish(&mut self, told: &Changes) {
+    fn publish(&mut self, told: bool) {
         let checks: Vec<_> = std::mem::take(&mut self.touched).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
         let counters: Vec<_> = (0..self.fleet.vendors.len()).map(|place| self.fleet.vendor_counters(place)).collect();
-        let alerts = (!told.is_empty()).then(|| (self.firing_counts(), self.waiting()));
+        let alerts = told.then(|| (self.firing_counts(), self.waiting()));
         self.board.update(|figures| {
             for (place, position, check) in checks {
                 if let Some(slot) = figures.vendors.get_mut(place).and_then(|v| v.checks.get_mut(position)) {
@@ -618,22 +464,6 @@ impl Recorder {
         };
         self.config.receivers.iter().map(of).collect()
     }
-}
-
-impl Pending {
-    /// Something was added; `urgent` is committed at once.
-    fn gathers(&mut self, urgent: bool) {
-        self.urgent |= urgent;
-        self.since.get_or_insert_with(clock::instant);
-    }
-}
-
-/// Later rows of the same alert or delivery replace earlier ones.
-fn merge(into: &mut Changes, from: Changes) {
-    into.alerts.retain(|a| !from.alerts.iter().any(|b| b.id == a.id));
-    into.alerts.extend(from.alerts);
-    into.deliveries.retain(|a| !from.deliveries.iter().any(|b| b.seq == a.seq));
-    into.deliveries.extend(from.deliveries);
 }
 
 /// A recorder that panicked must not leave a daemon that only looks alive: systemd restarts the whole.

@@ -62,6 +62,8 @@ pub struct Confirmed {
     /// CLOCK_BOOTTIME at `since`.
     pub since_boot: Duration,
     pub reason: Reason,
+    /// When it was last confirmed to be `down` no more, by both clocks; later changes do not move it.
+    pub down_until: Option<(Timestamp, Duration)>,
 }
 
 /// The segment that has begun and not ended.
@@ -334,7 +336,9 @@ impl CheckState {
         self.label(step.began.at, state, seen, fresh && open.from >= step.began.at, out);
 
         let from = self.confirmed.map(|c| c.state);
-        self.confirmed = Some(Confirmed { state, since: step.began.at, since_boot: step.began.boot, reason });
+        let recovered = from == Some(State::Down);
+        let down_until = if recovered { Some((step.began.at, step.began.boot)) } else { self.confirmed.and_then(|c| c.down_until) };
+        self.confirmed = Some(Confirmed { state, since: step.began.at, since_boot: step.began.boot, reason, down_until });
         // What was overruled must not count for the way back.
         let worse = step.to > from.and_then(State::badness).unwrap_or(0);
         for s in &mut self.window {
@@ -417,6 +421,7 @@ impl CheckState {
         self.window.iter_mut().for_each(|seen| seen.boot = Duration::ZERO);
         if let Some(confirmed) = &mut self.confirmed {
             confirmed.since_boot = Duration::ZERO;
+            confirmed.down_until = confirmed.down_until.map(|(until, _)| (until, Duration::ZERO));
         }
     }
 

@@ -1,3 +1,5 @@
+//! What the book promises, as timetables.
+
 use super::*;
 use crate::model::VendorId;
 

@@ -57,7 +57,9 @@ fn locked(file: &File) -> bool {
     const TRIES: u32 = 5;
     const PAUSE: Duration = Duration::from_millis(10);
     (0..TRIES).any(|nth| {
-        std::thread::sleep(PAUSE * nth.min(1));
+        if nth > 0 {
+            std::thread::sleep(PAUSE);
+        }
         flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
     })
 }

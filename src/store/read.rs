@@ -47,7 +47,8 @@ pub struct StoredCheck {
     pub id: CheckId,
     pub kind: String,
     pub location: String,
-    pub retired: bool,
+    /// Since when nobody looks at it from there any more.
+    pub retired_at: Option<Timestamp>,
     pub terms: Terms,
     pub state: CheckState,
     /// The last journal row that is in `state`.
@@ -152,7 +153,7 @@ impl Reader {
 
     fn checks(&self) -> Result<Vec<StoredCheck>, StoreError> {
         let rows = self.list(
-            "SELECT l.id, c.vendor, c.name, c.kind, l.location, c.retired_at IS NOT NULL, t.terms, s.through_seq, s.state
+            "SELECT l.id, c.vendor, c.name, c.kind, l.location, l.retired_at, t.terms, s.through_seq, s.state
              FROM timelines l JOIN checks c ON c.id = l.check_id
              JOIN terms t ON t.id = (SELECT max(id) FROM terms WHERE timeline = l.id)
              LEFT JOIN check_states s ON s.timeline = l.id
@@ -166,7 +167,7 @@ impl Reader {
                     id,
                     r.get::<_, String>(3)?,
                     r.get::<_, String>(4)?,
-                    r.get::<_, bool>(5)?,
+                    r.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
                     terms,
                     r.get::<_, Option<i64>>(7)?,
                     state,
@@ -174,17 +175,17 @@ impl Reader {
             },
         )?;
         rows.into_iter()
-            .map(|(key, id, kind, location, retired, terms, through_seq, state)| {
+            .map(|(key, id, kind, location, retired_at, terms, through_seq, state)| {
                 let terms = parsed(&terms, "terms of a check")?;
                 let state = state.map(|s| parsed(&s, "state of a check")).transpose()?.unwrap_or_default();
-                Ok(StoredCheck { key, id, kind, location, retired, terms, state, through_seq: through_seq.unwrap_or(0) })
+                Ok(StoredCheck { key, id, kind, location, retired_at, terms, state, through_seq: through_seq.unwrap_or(0) })
             })
             .collect()
     }
 
     /// Folds what the journal has beyond the stored states. Returns the last number of the journal.
     fn replay(&self, checks: &mut [StoredCheck], absences: &[Absence]) -> Result<i64, StoreError> {
-        let from = checks.iter().filter(|c| !c.retired).map(|c| c.through_seq).min().unwrap_or(0);
+        let from = checks.iter().filter(|c| c.retired_at.is_none()).map(|c| c.through_seq).min().unwrap_or(0);
         let places: HashMap<CheckKey, usize> = checks.iter().enumerate().map(|(n, c)| (c.key, n)).collect();
         let all_terms = self.all_terms()?;
         let mut rows =
@@ -280,7 +281,9 @@ impl Reader {
 
     fn outage_rows(&self, tail: &str, boot_id: &str) -> Result<Vec<Outage>, StoreError> {
         let sql = format!(
-            "SELECT id, vendor, started_at, started_boot_ms, boot_id, confirmed_at, ended_at, stepped_ms, blame, checks FROM outages {tail}"
+            "SELECT id, vendor, started_at, started_boot_ms, boot_id, confirmed_at, ended_at, stepped_ms, blame, checks,
+               (SELECT max(p.ended_at) FROM outages p WHERE p.vendor = outages.vendor AND (p.started_at, p.id) < (outages.started_at, outages.id))
+             FROM outages {tail}"
         );
         let instant = |ms: Option<i64>| ms.map(Timestamp::from_millis);
         let duration = |ms: Option<i64>| ms.map(|ms| Duration::from_millis(ms.max(0) as u64));
@@ -290,6 +293,7 @@ impl Reader {
                 id: uuid(r, 0)?,
                 vendor: VendorId::new(r.get::<_, String>(1)?),
                 started_at: Timestamp::from_millis(r.get(2)?),
+                not_before: instant(r.get(10)?),
                 started_boot: duration(r.get(3)?).filter(|_| same_boot),
                 confirmed_at: Timestamp::from_millis(r.get(5)?),
                 ended_at: instant(r.get(6)?),

@@ -68,6 +68,8 @@ struct World {
     ended: Vec<Vec<Segment>>,
     absences: Vec<Absence>,
     batch: Batch,
+    /// Offered, and the answer was lost.
+    refused: Option<Batch>,
     latest: BTreeMap<CheckKey, (i64, CheckState)>,
     seq: i64,
     clock: i64,
@@ -86,6 +88,7 @@ impl World {
             ended: vec![Vec::new(); CHECKS],
             absences: Vec::new(),
             batch: Batch::default(),
+            refused: None,
             latest: BTreeMap::new(),
             seq: 0,
             clock: 1000,
@@ -125,14 +128,15 @@ impl World {
         self.latest.insert(self.registered[n].key, (self.seq, self.states[n].clone()));
     }
 
-    fn commit(&mut self) {
-        self.batch.states = self.latest.iter().map(|(key, (seq, state))| (*key, *seq, state.clone())).collect();
-        self.writer.commit(&self.batch).unwrap();
-    }
-
-    fn committed(&mut self) {
-        self.batch = Batch::default();
-        self.latest.clear();
+    /// What was refused goes first, exactly as it was.
+    fn commit(&mut self) -> Batch {
+        if let Some(refused) = self.refused.take() {
+            self.writer.commit(&refused).unwrap();
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.states = std::mem::take(&mut self.latest).into_iter().map(|(key, (seq, state))| (key, seq, state)).collect();
+        self.writer.commit(&batch).unwrap();
+        batch
     }
 
     fn compare(&self) -> Result<(), TestCaseError> {
@@ -169,10 +173,9 @@ enum Step {
     Absent(i64),
     Pause(usize),
     Commit,
-    /// The commit was applied, but its answer was lost; it is offered again later, grown.
+    /// The commit was applied, but its answer was lost; it is offered again later.
     LoseAnswer,
-    /// The commit was not applied.
-    LoseBatch,
+    LoseConnection,
     Reload,
 }
 
@@ -185,7 +188,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..CHECKS).prop_map(Step::Pause),
         2 => Just(Step::Commit),
         1 => Just(Step::LoseAnswer),
-        1 => Just(Step::LoseBatch),
+        1 => Just(Step::LoseConnection),
         1 => Just(Step::Reload),
     ]
 }
@@ -209,14 +212,14 @@ proptest! {
                 Step::Pause(n) => world.pause(n),
                 Step::Commit => {
                     world.commit();
-                    world.committed();
                     world.compare()?;
                 }
                 Step::LoseAnswer => {
-                    world.commit();
+                    let batch = world.commit();
                     world.writer.forget_answer();
+                    world.refused = Some(batch);
                 }
-                Step::LoseBatch => world.writer.lose_connection(),
+                Step::LoseConnection => world.writer.lose_connection(),
                 Step::Reload => {
                     let again = world.writer.register(&[registration()], "here", at(world.clock)).unwrap();
                     prop_assert_eq!(&again, &world.registered);
@@ -224,7 +227,6 @@ proptest! {
             }
         }
         world.commit();
-        world.committed();
         world.compare()?;
         let stored: i64 = world.writer.reader().unwrap().db.query_row("SELECT count(*) FROM events", [], |r| r.get(0)).unwrap();
         prop_assert_eq!(stored, events);
@@ -273,7 +275,6 @@ fn a_book_is_stored_as_it_is() {
     let over = Over { at: at(1060), summary: None, measured: Some(State::Up) };
     let mut plan = Plan { routes: &[], links: &Links::default(), now: at(1060), new_id: &mut || Uuid::from_u128(99) };
     book.judge(&identity, Err(over), &mut plan);
-    world.committed();
     world.batch.told = book.take_changes();
     let resolved = world.batch.told.alerts.clone();
     world.commit();

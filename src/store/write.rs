@@ -24,27 +24,7 @@ pub struct Writer {
     /// `None` after a disk error, until it could be opened again.
     db: Option<Connection>,
     next_batch: i64,
-    /// What of the waiting batch is known to be on disk, from tries whose answer was lost.
-    applied: Extent,
-    /// What the last try offered.
-    offered: Extent,
     _lock: Lock,
-}
-
-/// How far a batch reaches in its lists without a key: a batch only grows at their ends. Everything else has a key and
-/// may be written twice.
-#[derive(Clone, Copy, Default)]
-struct Extent {
-    seq: i64,
-    segments: usize,
-    events: usize,
-}
-
-impl Extent {
-    fn of(batch: &Batch) -> Extent {
-        let seq = batch.observations.last().map_or(0, |row| row.seq);
-        Extent { seq, segments: batch.segments.len(), events: batch.events.len() }
-    }
 }
 
 /// Ids that the store gave to a check, and the terms that are in force.
@@ -75,15 +55,7 @@ impl Writer {
         let mut db = connect(path)?;
         migrate::migrate(&mut db)?;
         let last: i64 = db.query_row("SELECT last_batch FROM meta", [], |r| r.get(0))?;
-        Ok(Writer {
-            path: path.to_owned(),
-            boot_id,
-            db: Some(db),
-            next_batch: last + 1,
-            applied: Extent::default(),
-            offered: Extent::default(),
-            _lock: lock,
-        })
+        Ok(Writer { path: path.to_owned(), boot_id, db: Some(db), next_batch: last + 1, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -95,30 +67,29 @@ impl Writer {
         Reader::open(&self.path)
     }
 
-    /// Makes `batch` durable. After a passing error it must be offered again; more may have been added to it.
+    /// Makes `batch` durable. After an error the very same batch must be offered again: the error may have been a lost
+    /// answer, and the store knows by its number whether it has it.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let outcome = self.try_commit(batch);
-        if outcome.is_ok() {
-            self.next_batch += 1;
-            self.applied = Extent::default();
-        }
-        self.doubt(outcome)
+        let (number, boot_id) = (self.next_batch, self.boot_id.clone());
+        self.transaction(|tx| {
+            if last_batch(tx)? < number {
+                write_batch(tx, batch, &boot_id)?;
+                tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([number])?;
+            }
+            Ok(())
+        })?;
+        self.next_batch = number + 1;
+        Ok(())
     }
 
-    /// Everything of `batch` that is not on disk already, in one transaction.
-    fn try_commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.connected()?;
-        let Some(db) = &mut self.db else { return Err(StoreError::Busy) };
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if last_batch(&tx)? >= self.next_batch {
-            // The answer of the last try was lost.
-            self.applied = self.offered;
-            self.next_batch += 1;
-        }
-        self.offered = Extent::of(batch);
-        write_batch(&tx, batch, self.applied, &self.boot_id)?;
-        tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([self.next_batch])?;
-        Ok(tx.commit()?)
+    fn transaction<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let outcome = self.connected().and_then(|db| {
+            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&tx)?;
+            tx.commit()?;
+            Ok(done)
+        });
+        self.doubt(outcome)
     }
 
     /// After an error of the disk the connection is opened anew: whatever the page cache holds now may not be on disk.
@@ -139,13 +110,7 @@ impl Writer {
     /// Brings vendors, checks and terms to what the configuration says; what left it is retired, its history stays.
     /// Doing it twice changes nothing, so that it needs no number.
     pub fn register(&mut self, vendors: &[Registration], location: &str, now: Timestamp) -> Result<Vec<Registered>, StoreError> {
-        let outcome = self.connected().and_then(|db| {
-            let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let registered = register(&tx, vendors, location, now)?;
-            tx.commit()?;
-            Ok(registered)
-        });
-        self.doubt(outcome)
+        self.transaction(|tx| register(tx, vendors, location, now))
     }
 
     /// Copies the log into the database when it has grown, and looks at the result. A reader may hold it up; then later.
@@ -208,10 +173,9 @@ fn checkpoint(db: &mut Connection, mode: &str) -> Result<(), StoreError> {
     if busy != 0 && mode == "TRUNCATE" { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-/// Writes what of `batch` is not `applied`.
-fn write_batch(tx: &Transaction, batch: &Batch, applied: Extent, boot_id: &str) -> rusqlite::Result<()> {
-    observations(tx, batch, applied.seq)?;
-    for (key, write) in batch.segments.iter().skip(applied.segments) {
+fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Result<()> {
+    observations(tx, batch)?;
+    for (key, write) in &batch.segments {
         segment(tx, *key, write)?;
     }
     states(tx, batch)?;
@@ -220,16 +184,16 @@ fn write_batch(tx: &Transaction, batch: &Batch, applied: Extent, boot_id: &str) 
     batch.told.deliveries.iter().try_for_each(|d| delivery(tx, d))?;
     batch.attempts.iter().try_for_each(|(a, number)| attempt(tx, a, *number))?;
     suspensions(tx, batch)?;
-    batch.events.iter().skip(applied.events).try_for_each(|e| event(tx, e))?;
+    batch.events.iter().try_for_each(|e| event(tx, e))?;
     heartbeat(tx, batch)
 }
 
-fn observations(tx: &Transaction, batch: &Batch, after: i64) -> rusqlite::Result<()> {
+fn observations(tx: &Transaction, batch: &Batch) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO journal (seq, terms_id, at, outcome, reason, duration_us, resolve_us, connect_us, tls_us, processing_us, transfer_us, http_status)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    for row in batch.observations.iter().filter(|row| row.seq > after) {
+    for row in &batch.observations {
         let o = &row.observation;
         let [resolve, connect, tls, processing, transfer] = o.phases.values();
         insert.execute(params![
@@ -454,14 +418,14 @@ fn register_check(
     let id: i64 = tx
         .prepare_cached(
             "INSERT INTO checks (vendor, name, kind, created_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (vendor, name) DO UPDATE SET kind = excluded.kind, retired_at = NULL RETURNING id",
+             ON CONFLICT (vendor, name) DO UPDATE SET kind = excluded.kind RETURNING id",
         )?
         .query_row(params![vendor.as_str(), check.name, check.kind, now.as_millis()], |r| r.get(0))?;
-    tx.prepare_cached("INSERT INTO timelines (check_id, location) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-        .execute(params![id, location])?;
-    tx.prepare_cached("SELECT id FROM timelines WHERE check_id = ?1 AND location = ?2")?
-        .query_row(params![id, location], |r| r.get(0))
-        .map(CheckKey)
+    tx.prepare_cached(
+        "INSERT INTO timelines (check_id, location) VALUES (?1, ?2) ON CONFLICT (check_id, location) DO UPDATE SET retired_at = NULL RETURNING id",
+    )?
+    .query_row(params![id, location], |r| r.get(0))
+    .map(CheckKey)
 }
 
 /// The id of the terms in force; a new row where they differ from those before.
@@ -482,24 +446,14 @@ fn register_terms(tx: &Transaction, key: CheckKey, check: &RegisteredCheck, now:
 /// What the configuration no longer has counts no more from now on; its history stays.
 fn retire_others(tx: &Transaction, vendors: &[Registration], kept: &[CheckKey], now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millis();
-    let counting: Vec<i64> =
-        column(tx, "SELECT t.timeline FROM terms t WHERE t.counts = 1 AND t.id = (SELECT max(id) FROM terms WHERE timeline = t.timeline)")?;
     let kept: std::collections::HashSet<i64> = kept.iter().map(|k| k.0).collect();
-    for timeline in counting.into_iter().filter(|id| !kept.contains(id)) {
+    let current: Vec<i64> = column(tx, "SELECT id FROM timelines WHERE retired_at IS NULL")?;
+    for timeline in current.into_iter().filter(|id| !kept.contains(id)) {
+        tx.execute("UPDATE timelines SET retired_at = ?2 WHERE id = ?1", params![timeline, now])?;
         tx.execute(
             "INSERT INTO terms (timeline, valid_from, counts, terms) SELECT timeline, ?2, 0, terms FROM terms WHERE timeline = ?1 ORDER BY id DESC LIMIT 1",
             params![timeline, now],
         )?;
-    }
-    let checks: Vec<i64> = column(tx, "SELECT t.id FROM timelines t JOIN checks c ON c.id = t.check_id WHERE c.retired_at IS NULL")?;
-    for timeline in checks.into_iter().filter(|id| !kept.contains(id)) {
-        tx.execute("UPDATE checks SET retired_at = ?2 WHERE id = (SELECT check_id FROM timelines WHERE id = ?1)", params![timeline, now])?;
-    }
-    for timeline in &kept {
-        tx.prepare_cached(
-            "UPDATE checks SET retired_at = NULL WHERE id = (SELECT check_id FROM timelines WHERE id = ?1) AND retired_at IS NOT NULL",
-        )?
-        .execute([timeline])?;
     }
     let known: Vec<String> = column(tx, "SELECT id FROM vendors WHERE retired_at IS NULL")?;
     for id in known.into_iter().filter(|id| !vendors.iter().any(|v| v.vendor.as_str() == id)) {

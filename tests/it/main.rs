@@ -4,6 +4,7 @@
 
 mod accepted_configs;
 mod broken_configs;
+mod cli;
 mod example_config;
 mod harness;
 mod harness_itself;

@@ -154,7 +154,7 @@ fn uses(file: &Source) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (nth, (line, text)) in program.iter().enumerate() {
         let text = format!("\n{text}");
-        for start in ["crate::", "vendord::", root(&file.path)] {
+        for start in ["crate::", "vendord::", &root(&file.path)] {
             for (at, _) in text.match_indices(start) {
                 let rest = &text[at + start.len()..];
                 let group: String = match rest.strip_prefix('{') {
@@ -171,10 +171,11 @@ fn uses(file: &Source) -> Vec<(usize, String)> {
     found
 }
 
-/// How a file can name the root of the crate by climbing; inside its own modules `super` is another thing.
-fn root(path: &str) -> &'static str {
-    let is_top = path.matches('/').count() == 1 || path.ends_with("/mod.rs");
-    if is_top { "\nuse super::" } else { "super::super::" }
+/// How a file can name the root of the crate by climbing; one `super` may also climb out of a module inside the file,
+/// so that one counts only where a line begins with it.
+fn root(path: &str) -> String {
+    let depth = path.trim_end_matches("/mod.rs").matches('/').count();
+    if depth == 1 { "\nuse super::".to_owned() } else { "super::".repeat(depth) }
 }
 
 /// The first names of `a::{b, c}, d}`: `a` and `d`. Types and macros are no modules.

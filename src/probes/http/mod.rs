@@ -89,7 +89,7 @@ const KEYS: &[Key] = &[
         "\"auto\"",
         "the version to speak; `auto` takes what the TLS handshake agrees on, and 1.1 without TLS",
     ),
-    Key::new("ca", Shape::Text, "", "a PEM file of certificates to trust instead of the system's"),
+    Key::new("ca", Shape::Path, "", "a PEM file of certificates to trust instead of the system's"),
     Key::new("server_name", Shape::Text, "", "the name to ask for and verify in TLS instead of the host of `url`"),
     Key::new(
         "body_bytes_max",

@@ -30,15 +30,15 @@ CREATE TABLE checks (
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    retired_at INTEGER,
     UNIQUE (vendor, name)
 ) STRICT;
 
--- A check as seen from one location: what states, segments and terms hang on.
+-- A check as seen from one location: what states, segments and terms hang on. Retired: nobody looks any more.
 CREATE TABLE timelines (
     id INTEGER PRIMARY KEY,
     check_id INTEGER NOT NULL REFERENCES checks (id),
     location TEXT NOT NULL,
+    retired_at INTEGER,
     UNIQUE (check_id, location)
 ) STRICT;
 

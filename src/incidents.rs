@@ -83,6 +83,7 @@ pub fn outage(
             id: new_id(),
             vendor: vendor.clone(),
             started_at: first.since,
+            not_before: latest.and_then(|over| over.ended_at),
             started_boot: known(first.since_boot),
             confirmed_at: now.wall,
             ended_at: None,
@@ -101,9 +102,13 @@ fn grown(open: &Outage, down: &[(&str, Confirmed)]) -> Option<Outage> {
         if !grown.checks.iter().any(|known| known == name) {
             grown.checks.push((*name).to_owned());
         }
-        if confirmed.since < grown.started_at {
-            grown.started_at = confirmed.since;
-            grown.started_boot = known(confirmed.since_boot);
+        let (since, boot) = match grown.not_before {
+            // It was down already while the outage before it lasted.
+            Some(end) if confirmed.since < end => (end, None),
+            _ => (confirmed.since, known(confirmed.since_boot)),
+        };
+        if since < grown.started_at {
+            (grown.started_at, grown.started_boot) = (since, boot);
         }
     }
     (grown != *open).then_some(grown)
@@ -111,13 +116,12 @@ fn grown(open: &Outage, down: &[(&str, Confirmed)]) -> Option<Outage> {
 
 /// Ended with the first good run of the check that recovered last; where a check stopped counting, now.
 fn ended(open: &Outage, checks: &[CheckNow], now: Now) -> Outage {
-    let of = |name: &String| checks.iter().find(|c| c.name == name).and_then(|c| c.confirmed);
-    let ends: Vec<Option<Confirmed>> = open.checks.iter().map(of).collect();
-    let (end, boot) = if ends.iter().all(Option::is_some) {
-        ends.iter().flatten().map(|c| (c.since, c.since_boot)).max().unwrap_or((now.wall, now.boot))
-    } else {
-        (now.wall, now.boot)
+    let recovered = |name: &String| {
+        let confirmed = checks.iter().find(|c| c.name == name)?.confirmed.filter(|c| c.state != State::Down)?;
+        Some(confirmed.down_until.unwrap_or((confirmed.since, confirmed.since_boot)))
     };
+    let ends: Option<Vec<(Timestamp, Duration)>> = open.checks.iter().map(recovered).collect();
+    let (end, boot) = ends.and_then(|ends| ends.into_iter().max()).unwrap_or((now.wall, now.boot));
     let end = end.max(open.started_at);
     let by_boot = open.started_boot.and_then(|start| known(boot)?.checked_sub(start));
     let stepped = by_boot.filter(|by_boot| by_boot.abs_diff(end.since(open.started_at)) > STEP_NOISE);
@@ -137,6 +141,8 @@ mod tests {
     use super::*;
     use crate::model::Reason;
 
+    mod properties;
+
     fn at(s: u64) -> Timestamp {
         Timestamp::from_millis(s as i64 * 1000)
     }
@@ -146,7 +152,7 @@ mod tests {
     }
 
     fn check(name: &str, state: State, since: u64) -> CheckNow<'_> {
-        let confirmed = Confirmed { state, since: at(since), since_boot: Duration::from_secs(since), reason: Reason::Ok };
+        let confirmed = Confirmed { state, since: at(since), since_boot: Duration::from_secs(since), reason: Reason::Ok, down_until: None };
         CheckNow { name, confirmed: Some(confirmed), severity: SeverityCap::Down }
     }
 
@@ -203,7 +209,8 @@ mod tests {
     #[test]
     fn where_the_wall_clock_stepped_the_other_clock_tells_the_length() {
         let open = opened(&[check("api", State::Down, 100)], 101);
-        let back = Confirmed { state: State::Up, since: at(100), since_boot: Duration::from_secs(700), reason: Reason::Ok };
+        let back =
+            Confirmed { state: State::Up, since: at(100), since_boot: Duration::from_secs(700), reason: Reason::Ok, down_until: None };
         let recovered = CheckNow { name: "api", confirmed: Some(back), severity: SeverityCap::Down };
         let Some(OutageChange::Ended(over)) = ask(Some(&open), &[recovered], 100) else { panic!() };
         assert_eq!(over.duration(at(0)), Duration::from_secs(600));
@@ -214,5 +221,34 @@ mod tests {
         let capped = CheckNow { severity: SeverityCap::Degraded, ..check("api", State::Down, 100) };
         assert_eq!(ask(None, &[capped], 101), None);
         assert_eq!(confirmed_state(&[capped]), Some(State::Degraded));
+    }
+
+    /// The slow check was confirmed late, and its outage reached back into one that was long over.
+    #[test]
+    fn an_outage_does_not_reach_into_the_one_before() {
+        let over = Outage { ended_at: Some(at(200)), ..opened(&[check("api", State::Down, 100)], 101) };
+        let Some(OutageChange::Opened(open)) = ask(Some(&over), &[check("api", State::Down, 900)], 902) else { panic!() };
+        let both = [check("api", State::Down, 900), check("web", State::Down, 150)];
+        let Some(OutageChange::Grew(grown)) = ask(Some(&open), &both, 903) else { panic!() };
+        assert_eq!((grown.started_at, grown.started_boot), (at(200), None));
+    }
+
+    /// A check that recovered and became degraded later made the outage last until then.
+    #[test]
+    fn only_the_way_out_of_down_ends_it() {
+        let open = opened(&[check("api", State::Down, 100), check("web", State::Down, 100)], 101);
+        let degraded = Confirmed { down_until: Some((at(150), Duration::ZERO)), ..check("api", State::Degraded, 300).confirmed.unwrap() };
+        let api = CheckNow { confirmed: Some(degraded), ..check("api", State::Degraded, 300) };
+        let Some(OutageChange::Ended(over)) = ask(Some(&open), &[api, check("web", State::Up, 250)], 310) else { panic!() };
+        assert_eq!(over.ended_at, Some(at(250)));
+    }
+
+    /// A check that may no longer take its vendor down left an outage without length.
+    #[test]
+    fn a_check_that_only_degrades_from_now_on_ends_it_now() {
+        let open = opened(&[check("api", State::Down, 100)], 101);
+        let capped = CheckNow { severity: SeverityCap::Degraded, ..check("api", State::Down, 100) };
+        let Some(OutageChange::Ended(over)) = ask(Some(&open), &[capped], 300) else { panic!() };
+        assert_eq!(over.ended_at, Some(at(300)));
     }
 }

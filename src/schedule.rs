@@ -44,6 +44,8 @@ struct Entry {
     tick: i128,
     due: Duration,
     in_flight: bool,
+    /// Taken out while it was in flight: kept until that run ended, should it come back before.
+    removed: bool,
     /// The queue's entries of an older generation are void.
     generation: u64,
 }
@@ -65,10 +67,11 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
     /// Adds a check, or changes the cadence of one. `last_run` is the last stored run: a check that is overdue, or never
     /// ran, runs soon; any other at its phase.
     pub fn put(&mut self, key: K, id: &str, cadence: Cadence, last_run: Option<Timestamp>, now: Now) {
-        if let Some(entry) = self.entries.get(&key)
-            && entry.cadence == cadence
-        {
-            return;
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.removed = false;
+            if entry.cadence == cadence {
+                return;
+            }
         }
         let hash = phase_hash(id);
         let tick = tick_of(hash, cadence.interval, now);
@@ -76,14 +79,17 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
         let overdue = last_run.is_none_or(|last| now.wall.since(last) > cadence.interval);
         let due = if overdue { regular.min(now.mono + spread(hash, cadence.interval)) } else { regular };
         let in_flight = self.entries.get(&key).is_some_and(|e| e.in_flight);
-        self.entries.insert(key, Entry { cadence, hash, tick, due, in_flight, generation: 0 });
+        self.entries.insert(key, Entry { cadence, hash, tick, due, in_flight, removed: false, generation: 0 });
         if !in_flight {
             self.enqueue(key, due);
         }
     }
 
     pub fn remove(&mut self, key: K) {
-        self.entries.remove(&key);
+        match self.entries.get_mut(&key) {
+            Some(entry) if entry.in_flight => entry.removed = true,
+            _ => drop(self.entries.remove(&key)),
+        }
     }
 
     /// Runs every check now: `run --once`.
@@ -111,6 +117,10 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
     pub fn finished(&mut self, key: K, soon: bool, mono: Duration) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.in_flight = false;
+        if entry.removed {
+            self.entries.remove(&key);
+            return;
+        }
         let planned = next_tick(entry.tick, entry.cadence.interval, entry.due);
         let regular = next_tick(entry.tick, entry.cadence.interval, mono);
         self.skipped += ticks_between(planned, regular, entry.cadence.interval);
@@ -137,11 +147,11 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
     }
 
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.values().filter(|e| !e.removed).count()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     fn enqueue(&mut self, key: K, due: Duration) {
@@ -203,6 +213,8 @@ fn spread(hash: u64, interval: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod properties;
 
     const S: Duration = Duration::from_secs(1);
 
@@ -302,5 +314,22 @@ mod tests {
             ran += 1;
         }
         assert_eq!(ran, 10);
+    }
+
+    /// A check that left the configuration and came back while its run was in flight was taken a second time.
+    #[test]
+    fn a_check_that_comes_back_waits_for_its_run() {
+        let mut s = Schedule::default();
+        s.put(1, "a/b", cadence(1, 1), None, now(0, 0));
+        assert!(s.take_due(S * 5).is_some());
+        s.remove(1);
+        assert!(s.is_empty());
+        s.put(1, "a/b", cadence(1, 1), None, now(6, 6));
+        assert!(s.take_due(S * 20).is_none());
+        s.finished(1, false, S * 20);
+        assert!(s.take_due(S * 22).is_some());
+        s.remove(1);
+        s.finished(1, false, S * 23);
+        assert_eq!((s.len(), s.next_due()), (0, None));
     }
 }

@@ -259,6 +259,8 @@ fn fill_holes(segments: Vec<Segment>) -> Vec<Segment> {
 mod tests {
     use super::*;
 
+    mod properties;
+
     fn at(s: i64) -> Timestamp {
         Timestamp::from_millis(s * 1000)
     }

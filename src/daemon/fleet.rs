@@ -171,7 +171,7 @@ impl Fleet {
             let mut until = None;
             for check in stored.iter().filter(|c| c.id.vendor == vendor.id && c.state.first_at.is_some()) {
                 let mut timeline = reader.closed_segments(check.key, Timestamp::from_millis(i64::MIN))?;
-                timeline.extend(check.state.tail(now, check.state.late_reason(SegmentReason::NoObservation)));
+                timeline.extend(check.state.tail(now, SegmentReason::NoObservation));
                 parts.push(Part { timeline, weights: reader.weights(check.key)? });
                 if vendor.checks.contains(&check.key) {
                     until = until.into_iter().chain(check.state.settled_until(&check.terms)).min();
@@ -352,10 +352,9 @@ impl Watched {
     }
 
     fn part(&self, now: Timestamp) -> Part {
-        let late = self.state.late_reason(SegmentReason::NoObservation);
         let mut timeline = self.recent.clone();
         timeline.sort_by_key(|s| s.from);
-        timeline.extend(self.state.tail(now, late));
+        timeline.extend(self.state.tail(now, SegmentReason::NoObservation));
         Part { timeline, weights: vec![Weight { from: Timestamp::from_millis(i64::MIN), severity: self.severity() }] }
     }
 

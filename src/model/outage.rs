@@ -41,6 +41,8 @@ pub struct Outage {
     pub vendor: VendorId,
     /// The first failing run of the check that began it.
     pub started_at: Timestamp,
+    /// When the vendor's outage before it ended: it cannot have begun earlier.
+    pub not_before: Option<Timestamp>,
     /// CLOCK_BOOTTIME at `started_at`; `None` once the machine was booted again.
     pub started_boot: Option<Duration>,
     pub confirmed_at: Timestamp,

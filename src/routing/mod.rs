@@ -176,8 +176,10 @@ impl Book {
         self.tell_firing(&alert, plan);
     }
 
+    /// Tells those whom the routes name and who have not heard of it yet.
     fn tell_firing(&mut self, alert: &Alert, plan: &mut Plan) {
-        for route in routes_of(plan.routes, alert) {
+        let told = self.told.get(&alert.id).cloned().unwrap_or_default();
+        for route in routes_of(plan.routes, alert).filter(|r| !told.iter().any(|(receiver, _)| *receiver == r.receiver)) {
             let group = (route.receiver.clone(), labels(route, alert));
             let due = self.due_of(&group, route, plan.now);
             self.last_due.insert(group.clone(), due);
@@ -209,6 +211,10 @@ impl Book {
         self.changed_alerts.insert(alert.id, alert.clone());
         for group in self.told.get(&alert.id).cloned().unwrap_or_default() {
             self.tell(Event::Updated, group, plan.now, &alert, plan);
+        }
+        // A route that asks for this severity takes it only now.
+        if !suppressed(&self.firing, identity) {
+            self.tell_firing(&alert, plan);
         }
     }
 

@@ -3,6 +3,8 @@
 use super::*;
 use crate::model::VendorId;
 
+mod properties;
+
 fn at(s: i64) -> Timestamp {
     Timestamp::from_millis(s * 1000)
 }
@@ -217,4 +219,16 @@ fn what_waits_for_a_receiver_that_is_gone_is_dead_and_says_so() {
     let dead = desk.book.take_changes().deliveries;
     assert_eq!((dead[0].state, desk.book.pending().count()), (DeliveryState::Dead, 0));
     assert!(dead[0].last_error.as_ref().unwrap().contains("configuration"));
+}
+
+/// The receiver that asked for critical alerts alone never heard of one that began as a warning.
+#[test]
+fn who_asks_for_a_severity_hears_of_what_reaches_it_later() {
+    let critical = Matching { severity: vec![Severity::Critical], ..Matching::default() };
+    let mut desk = Desk::new(vec![Route { matching: critical, ..route("oncall") }, route("lead")]);
+    let to = |d: &[Delivery]| d.iter().map(|d| (d.receiver.clone(), d.event)).collect::<Vec<_>>();
+    assert_eq!(to(&desk.judge(1, Rule::TlsExpiring, "acme", Some(Severity::Warning))), [("lead".to_owned(), Event::Firing)]);
+    let worse = desk.judge(100, Rule::TlsExpiring, "acme", CRITICAL);
+    assert_eq!(to(&worse), [("lead".to_owned(), Event::Updated), ("oncall".to_owned(), Event::Firing)]);
+    assert_eq!(to(&desk.judge(200, Rule::TlsExpiring, "acme", None)).len(), 2, "both hear of the end");
 }

@@ -98,3 +98,6 @@ pub fn size_bytes(path: &Path) -> u64 {
     let wal = PathBuf::from(format!("{}-wal", path.display()));
     [path, &wal].iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -281,7 +281,9 @@ impl Reader {
 
     fn outage_rows(&self, tail: &str, boot_id: &str) -> Result<Vec<Outage>, StoreError> {
         let sql = format!(
-            "SELECT id, vendor, started_at, started_boot_ms, boot_id, confirmed_at, ended_at, stepped_ms, blame, checks FROM outages {tail}"
+            "SELECT id, vendor, started_at, started_boot_ms, boot_id, confirmed_at, ended_at, stepped_ms, blame, checks,
+               (SELECT max(p.ended_at) FROM outages p WHERE p.vendor = outages.vendor AND (p.started_at, p.id) < (outages.started_at, outages.id))
+             FROM outages {tail}"
         );
         let instant = |ms: Option<i64>| ms.map(Timestamp::from_millis);
         let duration = |ms: Option<i64>| ms.map(|ms| Duration::from_millis(ms.max(0) as u64));
@@ -291,6 +293,7 @@ impl Reader {
                 id: uuid(r, 0)?,
                 vendor: VendorId::new(r.get::<_, String>(1)?),
                 started_at: Timestamp::from_millis(r.get(2)?),
+                not_before: instant(r.get(10)?),
                 started_boot: duration(r.get(3)?).filter(|_| same_boot),
                 confirmed_at: Timestamp::from_millis(r.get(5)?),
                 ended_at: instant(r.get(6)?),
@@ -412,8 +415,7 @@ impl Reader {
             .map(|(mut delivery, (event, state, group))| {
                 delivery.event = word(Event::parse(&event), &event)?;
                 delivery.state = word(DeliveryState::parse(&state), &state)?;
-                let labels: BTreeMap<String, String> = parsed(&group, "group of a delivery")?;
-                delivery.group = labels.into_iter().collect();
+                delivery.group = parsed(&group, "group of a delivery")?;
                 delivery.alerts = self.told(delivery.seq)?;
                 Ok(delivery)
             })

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use serde_json::json;
 
 use super::batch::RegisteredCheck;
 use super::{BUSY_TIMEOUT, Batch, CheckKey, Lock, Reader, Registration, StoreError, StoredEvent, migrate};
@@ -71,29 +70,32 @@ impl Writer {
     /// Makes `batch` durable. After an error the very same batch must be offered again: the error may have been a lost
     /// answer, and the store knows by its number whether it has it.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let number = self.next_batch;
-        let boot_id = self.boot_id.clone();
-        self.once(number, |tx| write_batch(tx, batch, &boot_id))
+        let (number, boot_id) = (self.next_batch, self.boot_id.clone());
+        self.transaction(|tx| {
+            if last_batch(tx)? < number {
+                write_batch(tx, batch, &boot_id)?;
+                tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([number])?;
+            }
+            Ok(())
+        })?;
+        self.next_batch = number + 1;
+        Ok(())
     }
 
-    /// Runs `work` in one transaction that is applied at most once, also when the answer of an earlier try was lost.
-    fn once<T: Default>(&mut self, number: i64, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let reopened = self.db.is_none();
+    fn transaction<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let outcome = self.connected().and_then(|db| {
-            if reopened && last_batch(db)? >= number {
-                return Ok(T::default());
-            }
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&tx)?;
-            tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([number])?;
             tx.commit()?;
             Ok(done)
         });
-        match &outcome {
-            Ok(_) => self.next_batch = number + 1,
-            // Whatever the page cache holds now may not be on disk.
-            Err(StoreError::Disk(_)) => self.db = None,
-            Err(_) => {}
+        self.doubt(outcome)
+    }
+
+    /// After an error of the disk the connection is opened anew: whatever the page cache holds now may not be on disk.
+    fn doubt<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(outcome, Err(StoreError::Disk(_))) {
+            self.db = None;
         }
         outcome
     }
@@ -106,12 +108,9 @@ impl Writer {
     }
 
     /// Brings vendors, checks and terms to what the configuration says; what left it is retired, its history stays.
+    /// Doing it twice changes nothing, so that it needs no number.
     pub fn register(&mut self, vendors: &[Registration], location: &str, now: Timestamp) -> Result<Vec<Registered>, StoreError> {
-        let number = self.next_batch;
-        let registered = self.once(number, |tx| register(tx, vendors, location, now));
-        // It is never offered again as the same: its number must not hide the next batch.
-        self.next_batch = number + 1;
-        registered
+        self.transaction(|tx| register(tx, vendors, location, now))
     }
 
     /// Copies the log into the database when it has grown, and looks at the result. A reader may hold it up; then later.
@@ -122,10 +121,7 @@ impl Writer {
             return Ok(());
         }
         let result = self.connected().and_then(|db| checkpoint(db, "PASSIVE"));
-        if matches!(result, Err(StoreError::Disk(_))) {
-            self.db = None;
-        }
-        result
+        self.doubt(result)
     }
 
     /// After a clean stop there is no log beside the database, so that a reader without write access can open it.
@@ -137,6 +133,20 @@ impl Writer {
             Err(error) => return Err(error),
         }
         db.close().map_err(|(_, error)| error.into())
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// As if the connection had broken before the next commit.
+    pub(super) fn lose_connection(&mut self) {
+        self.db = None;
+    }
+
+    /// As if the last commit had been applied, and its answer lost.
+    pub(super) fn forget_answer(&mut self) {
+        self.db = None;
+        self.next_batch -= 1;
     }
 }
 
@@ -293,7 +303,6 @@ fn alert(tx: &Transaction, a: &Alert) -> rusqlite::Result<()> {
 }
 
 fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
-    let group: serde_json::Map<_, _> = d.group.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     tx.prepare_cached(
         "INSERT INTO deliveries (seq, id, receiver, event, group_labels, created_at, due_at, state, attempts, next_attempt_at, last_code, last_error, delivered_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
@@ -305,7 +314,7 @@ fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
         d.id.to_string(),
         d.receiver,
         d.event.as_str(),
-        to_json(&group),
+        to_json(&d.group),
         d.created_at.as_millis(),
         d.due_at.as_millis(),
         d.state.as_str(),

@@ -122,6 +122,7 @@ fn outage(n: u128, vendor: &str, from: i64, to: Option<i64>) -> Outage {
         id: Uuid::from_u128(n),
         vendor: VendorId::new(vendor),
         started_at: at(from),
+        not_before: None,
         started_boot: None,
         confirmed_at: at(from + 10),
         ended_at: to.map(at),

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Outcome, Reason, Segment, SegmentReason, SeverityCap, State, Terms, Timestamp};
+use crate::model::{KofN, Outcome, Reason, Segment, SegmentReason, SeverityCap, State, Terms, Timestamp};
 
 /// What the fold needs of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,8 +38,11 @@ pub struct Run {
 struct Seen {
     at: Timestamp,
     boot: Duration,
+    /// As what it counts: a run that was overruled or broke off counts as the confirmed state, but keeps its place.
     badness: u8,
     reason: Reason,
+    /// The wall clock had gone back, and stood for this check.
+    repeated: bool,
 }
 
 /// The last run, for people and metrics.
@@ -59,6 +62,8 @@ pub struct Confirmed {
     /// CLOCK_BOOTTIME at `since`.
     pub since_boot: Duration,
     pub reason: Reason,
+    /// When it was last confirmed to be `down` no more, by both clocks; later changes do not move it.
+    pub down_until: Option<(Timestamp, Duration)>,
 }
 
 /// The segment that has begun and not ended.
@@ -81,6 +86,8 @@ pub struct CheckState {
     pub paused_since: Option<Timestamp>,
     /// Confirmed changes of the last hour, oldest first.
     pub changes: VecDeque<Timestamp>,
+    /// The first known run.
+    known_since: Option<Timestamp>,
     /// Known runs, oldest first: at most the longest window of the terms.
     window: VecDeque<Seen>,
     /// Unknown time after the settled part of the open segment; its neighbours may still get another label.
@@ -154,19 +161,22 @@ pub struct Folded {
     pub segments: Vec<SegmentWrite>,
     /// The run is the first of a run of disagreement: a kill must not lose it.
     pub suspect_begins: bool,
+    /// Time turned out to be unknown, and why is known only now: who folds the journal again has no absences.
+    pub gap_noted: bool,
 }
 
 impl Folded {
     /// Whether this has to be durable within 10 ms, with the state that the fold left behind.
     pub fn is_urgent(&self) -> bool {
-        self.change.is_some() || self.suspect_begins || !self.segments.is_empty()
+        self.change.is_some() || self.suspect_begins || self.gap_noted || !self.segments.is_empty()
     }
 }
 
 /// Takes one run into `state`.
 pub fn fold(state: &mut CheckState, terms: &Terms, run: &Run, absences: &[Absence]) -> Folded {
     let at = state.last.map_or(run.at, |last| run.at.max(last.at));
-    let repeated = at != run.at;
+    // A journal keeps `at`, so that this has to hold for it as well.
+    let repeated = state.last.is_some_and(|last| run.at <= last.at);
     let was_suspect = state.suspect();
     state.first_at.get_or_insert(at);
     state.last = Some(Last { at, outcome: run.outcome, reason: run.reason, duration: run.duration });
@@ -175,16 +185,17 @@ pub fn fold(state: &mut CheckState, terms: &Terms, run: &Run, absences: &[Absenc
         state.unknown = Some(run.reason);
         return Folded::default();
     };
-    state.bridge_or_gap(at, absences);
+    let gap_noted = state.bridge_or_gap(at, absences);
+    state.known_since.get_or_insert(at);
     state.evidence_until = Some(terms.evidence_until(at));
-    state.window.push_back(Seen { at, boot: run.boot, badness, reason: run.reason });
+    state.window.push_back(Seen { at, boot: run.boot, badness, reason: run.reason, repeated });
     while state.window.len() > terms.window() {
         state.window.pop_front();
     }
 
-    let mut folded = Folded::default();
+    let mut folded = Folded { gap_noted, ..Folded::default() };
     if let Some(step) = state.step(terms) {
-        folded.change = Some(state.confirm(step, at, repeated, &mut folded.segments));
+        folded.change = Some(state.confirm(step, at, &mut folded.segments));
     }
     state.settle(terms, &mut folded.segments);
     folded.suspect_begins = !was_suspect && state.suspect();
@@ -193,8 +204,11 @@ pub fn fold(state: &mut CheckState, terms: &Terms, run: &Run, absences: &[Absenc
 
 /// Stops looking at `now` on purpose: what follows is `unknown(paused)` until the next known run.
 pub fn pause(state: &mut CheckState, now: Timestamp) {
-    state.paused_since.get_or_insert(now);
-    state.evidence_until = state.evidence_until.map(|until| until.min(now));
+    let now = state.last.map_or(now, |last| now.max(last.at));
+    if state.paused_since.is_none() {
+        state.paused_since = Some(now);
+        state.evidence_until = state.evidence_until.map(|until| until.min(now));
+    }
 }
 
 const fn badness(outcome: Outcome) -> Option<u8> {
@@ -236,7 +250,10 @@ impl CheckState {
 
     /// From here on the timeline may still get another label: the start of the oldest unconfirmed run, else the last run.
     pub fn settled_until(&self, terms: &Terms) -> Option<Timestamp> {
-        self.open_run(terms).or(self.last.map(|last| last.at))
+        if self.confirmed.is_none() {
+            return self.first_at;
+        }
+        self.open_run(terms).map(|run| self.window[run].at).or(self.last.map(|last| last.at))
     }
 
     /// More than `flap_changes` changes in the hour before the last one, which is less than 15 minutes ago.
@@ -247,21 +264,22 @@ impl CheckState {
             && self.changes.back().is_some_and(|last| now.since(*last) < CALM_AFTER)
     }
 
-    /// Notes the unknown time between the end of the last evidence and `at`, if there is any.
-    fn bridge_or_gap(&mut self, at: Timestamp, absences: &[Absence]) {
-        let known_until = self.evidence_until.or(self.first_at).unwrap_or(at);
-        if known_until < at {
-            let reason = self.gap_reason(known_until, at, absences);
-            self.gaps.push(Segment { from: known_until, to: at, state: State::Unknown, reason });
+    /// Notes the unknown time between the end of the last evidence and `at`. Returns whether there is any.
+    fn bridge_or_gap(&mut self, at: Timestamp, absences: &[Absence]) -> bool {
+        let known_until = self.evidence_until.or(self.first_at).unwrap_or(at).min(at);
+        let paused_at = self.paused_since.map_or(at, |paused| paused.clamp(known_until, at));
+        let reason = self.gap_reason(known_until, paused_at, absences);
+        for (from, to, reason) in [(known_until, paused_at, reason), (paused_at, at, SegmentReason::Paused)] {
+            if from < to {
+                self.gaps.push(Segment { from, to, state: State::Unknown, reason });
+            }
         }
         self.unknown = None;
         self.paused_since = None;
+        known_until < at
     }
 
     fn gap_reason(&self, from: Timestamp, to: Timestamp, absences: &[Absence]) -> SegmentReason {
-        if self.paused_since.is_some() {
-            return SegmentReason::Paused;
-        }
         if let Some(reason) = self.unknown {
             return SegmentReason::Seen(reason);
         }
@@ -295,28 +313,37 @@ impl CheckState {
         good.then(|| Step { to: 0, began: self.window[0] })
     }
 
-    /// The oldest of the last `n` runs that count, if at least `k` of them do.
+    /// The oldest of the last `n` runs that count, if the last one and at least `k` of them do.
     fn oldest_of(&self, k: u8, n: u8, counts: impl Fn(&Seen) -> bool) -> Option<Seen> {
+        // After a change of the terms the runs before might be enough: even so the last one must not confirm its opposite.
+        self.window.back().filter(|last| counts(last))?;
         let counted = self.latest(n).filter(|seen| counts(seen));
         let (number, oldest) = counted.fold((0, None), |(number, _), seen| (number + 1, Some(*seen)));
         oldest.filter(|_| number >= k)
     }
 
     /// Makes `step` the confirmed state and labels the time since it began.
-    fn confirm(&mut self, step: Step, now: Timestamp, repeated: bool, out: &mut Vec<SegmentWrite>) -> Change {
+    fn confirm(&mut self, step: Step, now: Timestamp, out: &mut Vec<SegmentWrite>) -> Change {
         let state = State::from_badness(step.to);
         let reason = step.began.reason;
-        let seen = if repeated { SegmentReason::Clock } else { SegmentReason::Seen(reason) };
+        let seen = if step.began.repeated { SegmentReason::Clock } else { SegmentReason::Seen(reason) };
         let fresh = self.open.is_none();
-        let open = *self.open.get_or_insert_with(|| first_segment(&self.window));
+        // The time of a first run, until its outcome is known.
+        let first =
+            OpenSegment { from: self.known_since.unwrap_or(step.began.at), state: State::Up, reason: SegmentReason::Seen(Reason::Ok) };
+        let open = *self.open.get_or_insert(first);
         self.write_gaps_until(step.began.at, fresh, out);
         self.label(step.began.at, state, seen, fresh && open.from >= step.began.at, out);
 
         let from = self.confirmed.map(|c| c.state);
-        self.confirmed = Some(Confirmed { state, since: step.began.at, since_boot: step.began.boot, reason });
+        let recovered = from == Some(State::Down);
+        let down_until = if recovered { Some((step.began.at, step.began.boot)) } else { self.confirmed.and_then(|c| c.down_until) };
+        self.confirmed = Some(Confirmed { state, since: step.began.at, since_boot: step.began.boot, reason, down_until });
         // What was overruled must not count for the way back.
         let worse = step.to > from.and_then(State::badness).unwrap_or(0);
-        self.window.retain(|s| if worse { s.badness >= step.to } else { s.badness <= step.to });
+        for s in &mut self.window {
+            s.badness = if worse { s.badness.max(step.to) } else { s.badness.min(step.to) };
+        }
         if from.is_some() {
             self.remember_change(now);
         }
@@ -362,26 +389,31 @@ impl CheckState {
         let settled = self.gaps.iter().take_while(|gap| gap.to <= until).count();
         for gap in self.gaps.drain(..settled).collect::<Vec<_>>() {
             let Some(open) = self.open else { continue };
-            if gap.from > open.from {
-                out.push(SegmentWrite::Close { to: gap.from, reason: open.reason });
-                let next = OpenSegment { from: gap.to, ..open };
-                self.open = Some(next);
-                out.extend([SegmentWrite::Gap(gap), SegmentWrite::Open(next)]);
-            } else {
+            if gap.to <= open.from {
                 out.push(SegmentWrite::Gap(gap));
+                continue;
             }
+            let next = OpenSegment { from: gap.to, ..open };
+            self.open = Some(next);
+            if gap.from > open.from {
+                out.extend([SegmentWrite::Close { to: gap.from, reason: open.reason }, SegmentWrite::Gap(gap)]);
+            } else {
+                // Nothing was known of the open segment after all: it was paused at its first instant.
+                let reason = gap.reason;
+                out.extend([SegmentWrite::Relabel { state: gap.state, reason }, SegmentWrite::Close { to: gap.to, reason }]);
+            }
+            out.push(SegmentWrite::Open(next));
         }
     }
 
-    /// Hands out what can no longer change.
+    /// Hands out what can no longer change. Runs that broke off never count again, also when the terms change.
     fn settle(&mut self, terms: &Terms, out: &mut Vec<SegmentWrite>) {
-        if self.open.is_none() {
-            return;
-        }
-        let until = self.open_run(terms).or(self.window.back().map(|last| last.at));
-        if let Some(until) = until {
-            self.write_gaps_until(until, false, out);
-        }
+        let (Some(_), Some(last)) = (self.open, self.window.back()) else { return };
+        let run = self.open_run(terms);
+        let until = run.map_or(last.at, |run| self.window[run].at);
+        let (now, settled) = (self.confirmed_badness(), run.unwrap_or(self.window.len()));
+        self.window.iter_mut().take(settled).for_each(|seen| seen.badness = now);
+        self.write_gaps_until(until, false, out);
     }
 
     /// The machine was booted again: its clock of then says nothing now.
@@ -389,32 +421,24 @@ impl CheckState {
         self.window.iter_mut().for_each(|seen| seen.boot = Duration::ZERO);
         if let Some(confirmed) = &mut self.confirmed {
             confirmed.since_boot = Duration::ZERO;
+            confirmed.down_until = confirmed.down_until.map(|(until, _)| (until, Duration::ZERO));
         }
     }
 
-    /// Start of the oldest run that may still be confirmed as another state.
-    fn open_run(&self, terms: &Terms) -> Option<Timestamp> {
+    /// Place in the window of the oldest run that may still be confirmed as another state.
+    fn open_run(&self, terms: &Terms) -> Option<usize> {
         let now = self.confirmed_badness();
-        let worse = self.feasible(terms.down_after.k, terms.down_after.n, |seen| seen.badness > now);
-        let better = self.feasible(terms.up_after.k, terms.up_after.n, |seen| seen.badness < now);
-        let first = self.window.front().filter(|_| self.confirmed.is_none()).map(|seen| seen.at);
-        [worse, better, first].into_iter().flatten().min()
+        let worse = self.feasible(terms.down_after, |seen| seen.badness > now);
+        let better = self.feasible(terms.up_after, |seen| seen.badness < now);
+        worse.into_iter().chain(better).min()
     }
 
     /// The oldest run that counts and could still be one of k of n, if all that follow counted too.
-    fn feasible(&self, k: u8, n: u8, counts: impl Fn(&Seen) -> bool) -> Option<Timestamp> {
-        let mut counted = 0;
-        let mut oldest = None;
-        for (newer, seen) in self.latest(n).enumerate() {
-            if counts(seen) {
-                counted += 1;
-                let still_to_come = usize::from(n) - 1 - newer;
-                if counted + still_to_come >= usize::from(k) {
-                    oldest = Some(seen.at);
-                }
-            }
-        }
-        oldest
+    fn feasible(&self, KofN { k, n }: KofN, counts: impl Fn(&Seen) -> bool) -> Option<usize> {
+        let newest = self.window.len().checked_sub(1)?;
+        let counted = self.latest(n).enumerate().filter(|(_, seen)| counts(seen)).map(|(newer, _)| newer);
+        let could = |(others, newer): &(usize, usize)| others + 1 + (usize::from(n) - 1 - newer) >= usize::from(k);
+        counted.enumerate().filter(could).last().map(|(_, newer)| newest - newer)
     }
 
     /// The timeline from the open segment (or the first run) to `now`. `late` is the reason of unknown time that no run explains.
@@ -435,7 +459,10 @@ impl CheckState {
             from = gap.to.max(begin);
         }
         push(from, known_until, label.state, label.reason);
-        push(known_until.max(from), now, State::Unknown, self.late_reason(late));
+        let late_from = known_until.max(from);
+        let paused_at = self.paused_since.map_or(now, |paused| paused.clamp(late_from, now.max(late_from)));
+        push(late_from, paused_at, State::Unknown, self.unknown.map_or(late, SegmentReason::Seen));
+        push(paused_at, now, State::Unknown, SegmentReason::Paused);
         out
     }
 
@@ -447,11 +474,6 @@ impl CheckState {
             (None, None) => otherwise,
         }
     }
-}
-
-/// The time of a first run, until its outcome is known.
-fn first_segment(window: &VecDeque<Seen>) -> OpenSegment {
-    OpenSegment { from: window[0].at, state: State::Up, reason: SegmentReason::Seen(Reason::Ok) }
 }
 
 /// What a check gives its vendor.
@@ -473,3 +495,6 @@ pub fn vendor_state(given: impl IntoIterator<Item = State>) -> Option<State> {
         (State::Up, State::Up) => State::Up,
     })
 }
+
+#[cfg(test)]
+mod tests;

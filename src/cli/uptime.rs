@@ -6,10 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::Table;
-use super::words::{availability as figure, clock_time, instant, lasting, read_duration, read_instant, seconds};
+use super::words::{availability as figure, clock_time, instant, lasting, read_duration, read_instant, seconds, tame};
 use super::{Answer, Context, Failure, find, to_json};
 use crate::model::{Segment, SegmentReason, State, Timestamp, VendorId, time::rfc3339};
-use crate::store::Past;
+use crate::store::{Layer, Past};
 use crate::uptime::{Availability, Tally, Verdict, availability, clip};
 
 /// Without `--window` and `--from`.
@@ -58,7 +58,7 @@ struct Uptime {
     #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<Vec<SegmentRow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    layers: Option<[(); 0]>,
+    layers: Option<Vec<LayerRow>>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +69,16 @@ struct Seconds {
     unknown: f64,
     maintenance: f64,
     excluded: f64,
+}
+
+#[derive(Serialize)]
+struct LayerRow {
+    #[serde(serialize_with = "rfc3339::serialize")]
+    from: Timestamp,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    to: Timestamp,
+    kind: String,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -90,9 +100,10 @@ pub fn uptime(context: &Context, arguments: &Arguments) -> Result<Answer, Failur
     };
     let (from, to) = window(arguments, past.now)?;
     let segments = clip(&timeline, from, to);
+    let layers = arguments.explain.then(|| past.reader.layers(&vendor, check.as_deref(), from, to)).transpose()?;
     let text = match arguments.json {
-        true => to_json(&answer(&vendor, check, &segments, arguments.explain)),
-        false => text(&arguments.target, &segments, from, arguments.explain, context.colour_out),
+        true => to_json(&answer(&vendor, check, &segments, layers)),
+        false => text(&arguments.target, &segments, from, layers, context.colour_out),
     };
     Ok(Answer::fine(text))
 }
@@ -116,8 +127,9 @@ fn window(arguments: &Arguments, now: Timestamp) -> Result<(Timestamp, Timestamp
     Ok((from, to.min(now)))
 }
 
-fn answer(vendor: &VendorId, check: Option<String>, segments: &[Segment], explain: bool) -> Uptime {
+fn answer(vendor: &VendorId, check: Option<String>, segments: &[Segment], layers: Option<Vec<Layer>>) -> Uptime {
     let tally = Tally::of(segments);
+    let of = |l: Layer| LayerRow { from: l.from, to: l.to, kind: l.kind, reason: l.reason };
     let row = |s: &Segment| SegmentRow { from: s.from, to: s.to, state: s.state, reason: s.reason };
     Uptime {
         schema: 1,
@@ -137,12 +149,12 @@ fn answer(vendor: &VendorId, check: Option<String>, segments: &[Segment], explai
         },
         objective: None,
         verdict: None,
-        segments: explain.then(|| segments.iter().map(row).collect()),
-        layers: explain.then_some([]),
+        segments: layers.as_ref().map(|_| segments.iter().map(row).collect()),
+        layers: layers.map(|layers| layers.into_iter().map(of).collect()),
     }
 }
 
-fn text(target: &str, segments: &[Segment], asked_from: Timestamp, explain: bool, coloured: bool) -> String {
+fn text(target: &str, segments: &[Segment], asked_from: Timestamp, layers: Option<Vec<Layer>>, coloured: bool) -> String {
     let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
         return format!("{target}  no data: nothing was observed in this window\n");
     };
@@ -157,10 +169,27 @@ fn text(target: &str, segments: &[Segment], asked_from: Timestamp, explain: bool
         table.row([state.into(), lasting(Duration::from_millis(millis.max(0) as u64)).into()]);
     }
     text += &table.render();
-    if explain {
+    if let Some(layers) = layers {
         text += &format!("\n{}", intervals(segments, coloured).render());
+        if !layers.is_empty() {
+            text += &format!("\n{}", over(&layers, coloured).render());
+        }
     }
     text
+}
+
+/// What lies over the intervals.
+fn over(layers: &[Layer], coloured: bool) -> Table {
+    let mut table = Table::new(coloured, ["FROM (UTC)", "TO (UTC)", "LAYER", "REASON"]);
+    for layer in layers {
+        table.row([
+            clock_time(layer.from).into(),
+            clock_time(layer.to).into(),
+            layer.kind.as_str().into(),
+            tame(&layer.reason).as_str().into(),
+        ]);
+    }
+    table
 }
 
 fn intervals(segments: &[Segment], coloured: bool) -> Table {

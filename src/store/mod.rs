@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
 pub use lock::{Holder, Lock, host_name};
 pub use past::Past;
-pub use read::{AlertRow, DeliveryRow, Loaded, Reader, StoredCheck, StoredSource, StoredVendor, Suspension};
+pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredSource, StoredVendor, Suspension};
 pub use timeline::since;
 pub use verify::verify;
 pub use write::{Registered, Writer};

@@ -55,6 +55,16 @@ pub struct StoredCheck {
     pub through_seq: i64,
 }
 
+/// What lies over a timeline and never edits it: maintenance and annotations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// As the store checks it: `maintenance_own`, `maintenance_vendor`, `excluded` ...
+    pub kind: String,
+    pub reason: String,
+}
+
 /// What a daemon begins with, and what `status` shows.
 pub struct Loaded {
     pub vendors: Vec<StoredVendor>,
@@ -238,6 +248,18 @@ impl Reader {
             })
         })
         .collect()
+    }
+
+    /// The layers over a vendor, or over one of its checks with those of the whole vendor, that touch `[from, to)`.
+    pub fn layers(&self, vendor: &VendorId, check: Option<&str>, from: Timestamp, to: Timestamp) -> Result<Vec<Layer>, StoreError> {
+        let mut rows = self.db.prepare(
+            "SELECT l.from_ms, l.to_ms, l.kind, l.reason FROM layers l LEFT JOIN checks c ON c.id = l.check_id
+             WHERE l.vendor = ?1 AND (c.name IS NULL OR ?2 IS NULL OR c.name = ?2) AND l.from_ms < ?4 AND l.to_ms > ?3 ORDER BY l.from_ms, l.id",
+        )?;
+        let rows = rows.query_map(params![vendor.as_str(), check, from.as_millis(), to.as_millis()], |r| {
+            Ok(Layer { from: Timestamp::from_millis(r.get(0)?), to: Timestamp::from_millis(r.get(1)?), kind: r.get(2)?, reason: r.get(3)? })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn heartbeat(&self) -> Result<Option<Heartbeat>, StoreError> {

@@ -318,6 +318,24 @@ fn seconds(up: f64, down: f64, unknown: f64) -> Value {
 }
 
 #[test]
+fn maintenance_lies_over_the_timeline_and_edits_nothing() {
+    let daemon = fleet();
+    let before = daemon.cli_json(&["uptime", "acme/api", "--window", "1h", "--explain"]);
+    let db = rusqlite::Connection::open(daemon.path("vendord.db")).unwrap();
+    let layer =
+        "INSERT INTO layers (vendor, check_id, kind, from_ms, to_ms, reason) VALUES ('acme', ?1, 'maintenance_vendor', ?2, ?3, 'upgrade')";
+    let web: Option<i64> = db.query_row("SELECT id FROM checks WHERE vendor = 'acme' AND name <> 'api'", [], |r| r.get(0)).ok();
+    db.execute(layer, rusqlite::params![Option::<i64>::None, at(100).as_millis(), at(160).as_millis()]).unwrap();
+    if let Some(web) = web {
+        db.execute(layer, rusqlite::params![web, at(0).as_millis(), at(10).as_millis()]).unwrap();
+    }
+    drop(db);
+    let after = daemon.cli_json(&["uptime", "acme/api", "--window", "1h", "--explain"]);
+    let over = json!([{"from": at(100).to_string(), "to": at(160).to_string(), "kind": "maintenance_vendor", "reason": "upgrade"}]);
+    assert_eq!((&after["layers"], &after["segments"]), (&over, &before["segments"]));
+}
+
+#[test]
 fn uptime_as_json() {
     let daemon = fleet();
     let up = daemon.cli_json(&["uptime", "acme/api", "--window", "1h", "--explain"]);

@@ -90,6 +90,21 @@ CREATE TABLE segments (
 CREATE INDEX segments_by_timeline ON segments (timeline, from_ms);
 CREATE UNIQUE INDEX segments_open ON segments (timeline) WHERE to_ms IS NULL;
 
+-- What lies over the timelines of a vendor, or of one of its checks, and never edits them: maintenance (own, or announced by
+-- the vendor at an instant) and annotations.
+CREATE TABLE layers (
+    id INTEGER PRIMARY KEY,
+    vendor TEXT NOT NULL REFERENCES vendors (id),
+    check_id INTEGER REFERENCES checks (id),
+    kind TEXT NOT NULL CHECK (kind IN ('maintenance_own', 'maintenance_vendor', 'excluded', 'false_positive', 'our_change')),
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER NOT NULL,
+    announced_at INTEGER,
+    reason TEXT NOT NULL,
+    CHECK (to_ms > from_ms)
+) STRICT;
+CREATE INDEX layers_by_vendor ON layers (vendor, from_ms);
+
 CREATE TABLE outages (
     id TEXT PRIMARY KEY,
     vendor TEXT NOT NULL REFERENCES vendors (id),

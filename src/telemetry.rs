@@ -1,8 +1,10 @@
 //! The daemon's own counters and histograms, in a registry of the `prometheus` crate. Series of vendors and checks are
 //! not here: they are written from the snapshot (`web::metrics`).
 
+use std::cell::RefCell;
 use std::time::Duration;
 
+use prometheus::core::Desc;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -12,9 +14,20 @@ const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 /// The schedule is good to a millisecond; minutes are a daemon that starves.
 const LAG_SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
 
+/// One family of the registry, for the page and for its table in the documentation.
+#[derive(Clone, Debug)]
+pub struct Family {
+    pub name: String,
+    pub kind: &'static str,
+    pub labels: String,
+    pub help: String,
+}
+
 #[derive(Clone)]
 pub struct Telemetry {
     registry: Registry,
+    /// Every family that can appear, also those that have no series yet.
+    pub families: Vec<Family>,
     pub check_duration: HistogramVec,
     pub scheduler_lag: Histogram,
     pub runs_skipped: IntCounter,
@@ -37,7 +50,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let maker = Maker(Registry::new());
+        let maker = Maker { registry: Registry::new(), families: RefCell::default() };
         let telemetry = Telemetry {
             check_duration: maker.histograms("vendord_check_duration_seconds", "All runs by kind.", &["kind"], SECONDS),
             scheduler_lag: maker.histogram("vendord_scheduler_lag_seconds", "Planned to actual start.", LAG_SECONDS),
@@ -81,7 +94,8 @@ impl Default for Telemetry {
                 &["handler"],
                 SECONDS,
             ),
-            registry: maker.0,
+            families: maker.families.into_inner(),
+            registry: maker.registry,
         };
         #[cfg(target_os = "linux")]
         let _ = telemetry.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
@@ -109,36 +123,41 @@ impl Telemetry {
 }
 
 /// Names and labels are constants of this file, so what they make is valid and registered once.
-struct Maker(Registry);
+struct Maker {
+    registry: Registry,
+    families: RefCell<Vec<Family>>,
+}
 
 impl Maker {
-    fn add<T: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<T>) -> T {
+    fn add<T: prometheus::core::Collector + Clone + 'static>(&self, kind: &'static str, made: prometheus::Result<T>) -> T {
         let made = made.expect("a metric of this file is well formed");
-        self.0.register(Box::new(made.clone())).expect("a metric of this file is registered once");
+        self.registry.register(Box::new(made.clone())).expect("a metric of this file is registered once");
+        let family = |d: &&Desc| Family { name: d.fq_name.clone(), kind, labels: d.variable_labels.join(", "), help: d.help.clone() };
+        self.families.borrow_mut().extend(made.desc().iter().map(family));
         made
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.add(IntCounter::new(name, help))
+        self.add("counter", IntCounter::new(name, help))
     }
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.add(IntCounterVec::new(Opts::new(name, help), labels))
+        self.add("counter", IntCounterVec::new(Opts::new(name, help), labels))
     }
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.add(IntGauge::new(name, help))
+        self.add("gauge", IntGauge::new(name, help))
     }
 
     fn float_gauge(&self, name: &str, help: &str) -> Gauge {
-        self.add(Gauge::new(name, help))
+        self.add("gauge", Gauge::new(name, help))
     }
 
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+        self.add("histogram", Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
     }
 
     fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
-        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
+        self.add("histogram", HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
     }
 }

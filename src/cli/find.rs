@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::config::nearest;
+use crate::store::{Past, StoredVendor};
 
 /// The entry that is called `name`; else a failure that names the nearest one.
 pub fn find<'t, T>(what: &str, name: &str, among: &'t [T], name_of: impl Fn(&T) -> &str) -> Result<&'t T, Failure> {
@@ -18,6 +19,11 @@ pub fn unknown<'n>(what: &str, name: &str, names: impl Iterator<Item = &'n str>)
         None if names.len() <= NAMES_MAX => failure.hint(format!("known: {}", names.join(", "))),
         None => failure,
     }
+}
+
+/// A vendor that is or was watched.
+pub fn vendor<'p>(past: &'p Past, id: &str) -> Result<&'p StoredVendor, Failure> {
+    find("vendor", id, &past.loaded.vendors, |vendor| vendor.id.as_str())
 }
 
 #[cfg(test)]

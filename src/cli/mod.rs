@@ -9,13 +9,11 @@ mod find;
 mod lint;
 mod logging;
 mod outages;
-mod past;
 mod run;
 mod screen;
 mod status;
 mod store;
 mod table;
-mod timeline;
 mod uptime;
 mod words;
 

@@ -3,12 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::past::Past;
 use super::table::Table;
 use super::words::{Since, clock_time, instant, lasting, read_since, seconds_of};
 use super::{Answer, Context, Failure, find, to_json};
 use crate::model::{Blame, Outage, Timestamp, Uuid, time::rfc3339};
-use crate::store::StoreError;
+use crate::store::{Past, StoreError};
 use crate::uptime::clip;
 
 /// Of an id, in lists.
@@ -97,7 +96,7 @@ pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
 }
 
 fn chosen<'o>(past: &Past, all: &'o [Outage], arguments: &Arguments) -> Result<Vec<&'o Outage>, Failure> {
-    let vendor = arguments.vendor.as_ref().map(|id| past.vendor(id)).transpose()?;
+    let vendor = arguments.vendor.as_ref().map(|id| find::vendor(past, id)).transpose()?;
     let since = arguments.since.map(|since| since.at(past.now));
     let newest = all.iter().filter(|outage| {
         vendor.is_none_or(|vendor| vendor.id == outage.vendor)

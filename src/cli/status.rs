@@ -7,12 +7,11 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
-use super::past::Past;
 use super::table::Table;
 use super::words::{clock_time, count, lasting, seconds_of};
-use super::{Answer, Context, Exit, Failure, timeline, to_json};
+use super::{Answer, Context, Exit, Failure, find, to_json};
 use crate::model::{SegmentReason, State, Timestamp, Uuid, time::rfc3339};
-use crate::store::{StoredCheck, StoredVendor};
+use crate::store::{Past, StoredCheck, StoredVendor, since};
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord status --problems")]
@@ -110,7 +109,7 @@ fn chosen<'p>(past: &'p Past, ids: &[String]) -> Result<Vec<&'p StoredVendor>, F
     if ids.is_empty() {
         return Ok(past.loaded.vendors.iter().filter(|vendor| !vendor.retired).collect());
     }
-    ids.iter().map(|id| past.vendor(id)).collect()
+    ids.iter().map(|id| find::vendor(past, id)).collect()
 }
 
 fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>) -> Result<VendorStatus, Failure> {
@@ -123,7 +122,7 @@ fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>) -> R
         measured,
         declared: (!sources.is_empty()).then_some(State::Unknown),
         since: match measured {
-            Some(_) => timeline::since(&past.vendor_timeline(&vendor.id)?),
+            Some(_) => since(&past.vendor_timeline(&vendor.id)?),
             None => None,
         },
         checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::past::Past;
 use super::table::Table;
 use super::words::{availability as figure, clock_time, instant, lasting, read_duration, read_instant, seconds};
 use super::{Answer, Context, Failure, find, to_json};
 use crate::model::{Segment, SegmentReason, State, Timestamp, VendorId, time::rfc3339};
+use crate::store::Past;
 use crate::uptime::{Availability, Tally, Verdict, availability, clip};
 
 /// Without `--window` and `--from`.
@@ -99,7 +99,7 @@ pub fn uptime(context: &Context, arguments: &Arguments) -> Result<Answer, Failur
 
 fn target(past: &Past, text: &str) -> Result<(VendorId, Option<String>), Failure> {
     let (vendor, check) = text.split_once('/').map_or((text, None), |(vendor, check)| (vendor, Some(check)));
-    let vendor = past.vendor(vendor)?.id.clone();
+    let vendor = find::vendor(past, vendor)?.id.clone();
     let Some(check) = check else { return Ok((vendor, None)) };
     let names: Vec<&str> = past.checks_of(&vendor).map(|check| &*check.id.name).collect();
     let found = find::find(&format!("check of {vendor} called"), check, &names, |name| name)?.to_string();

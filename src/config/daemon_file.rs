@@ -28,7 +28,8 @@ pub(super) fn read(desk: &mut Desk, path: &Path, kinds: Kinds<'static>, workshop
     let (web, log) = (read_web(desk, &web), read_log(&log));
     let receivers = alerting::receivers(desk, &root, kinds);
     let routes = alerting::routes(desk, &root);
-    let vendors = vendor_file::read_all(desk, &root, &registry, kinds, workshop);
+    let workshop = workshop.with_contact(agent.as_ref().map_or("", |agent| &agent.contact));
+    let vendors = vendor_file::read_all(desk, &root, &registry, kinds, &workshop);
     // While something is wrong, what is merely odd would only distract.
     if !desk.diagnostics.has_errors() {
         lint::alerting(desk, &root, &receivers, &routes);
@@ -214,7 +215,6 @@ fn read_web(desk: &mut Desk, table: &Table) -> Option<Web> {
     Some(Web {
         listen,
         external_url,
-        hosts: settings.texts("hosts")?.to_vec(),
         route_prefix: route_prefix.to_string(),
         allow_remote: settings.on("allow_remote"),
         lifecycle: settings.on("lifecycle"),

@@ -5,6 +5,7 @@
 
 use super::Kinds;
 use crate::model::{Key, Shape};
+use crate::routing::GROUP_LABELS;
 
 /// The tables of `vendord.toml` that stand there once.
 pub(super) const SECTIONS: &[(&str, &[Key])] = &[
@@ -30,7 +31,7 @@ pub(super) const STORE: &[Key] = &[
 ];
 
 pub(super) const AGENT: &[Key] = &[
-    Key::new("id", Shape::Text, "\"\"", "name of this agent; empty: the host name"),
+    Key::later("id", Shape::Text, "\"\"", "name of this agent; empty: the host name"),
     Key::new("location", Shape::Text, "\"default\"", "where this agent stands"),
     Key::new("contact", Shape::Text, "\"\"", "for example sre@example.org; goes into the User-Agent, so that a vendor knows whom to ask"),
     Key::later("witnesses", Shape::TextList, "[]", "\"is it us?\": at least three URLs that tell whether our own network works; with none the question is off"),
@@ -53,7 +54,7 @@ pub(super) const WEB: &[Key] = &[
     Key::new("listen", Shape::TextList, "\"127.0.0.1:9978\"", "one address or a list; a socket that systemd passes goes before"),
     Key::new("external_url", Shape::Text, "\"\"", "how people reach the pages; for links in alerts"),
     Key::new("route_prefix", Shape::Text, "\"/\"", "path below which everything is served"),
-    Key::new("hosts", Shape::TextList, "[]", "names accepted in Host beside loopback, the listen address and external_url"),
+    Key::later("hosts", Shape::TextList, "[]", "names accepted in Host beside loopback, the listen address and external_url"),
     Key::new("allow_remote", Shape::Flag, "false", "allow to listen beyond loopback"),
     Key::later("tls", Shape::Table(TLS), "{}", "serve HTTPS: { cert = \"..\", key = \"..\" }"),
     Key::new("lifecycle", Shape::Flag, "false", "allow POST /-/reload"),
@@ -100,7 +101,7 @@ const MATCH: &[Key] = &[
 pub(super) const ROUTE: &[Key] = &[
     Key::new("match", Shape::Table(MATCH), "{}", "which alerts it takes; none: all"),
     Key::required("receiver", Shape::Text, "the name of a receiver"),
-    Key::new("group_by", Shape::WordList(&["vendor", "rule", "tier", "subject"]), "[\"vendor\"]", "alerts that agree in these are told together"),
+    Key::new("group_by", Shape::WordList(GROUP_LABELS), "[\"vendor\"]", "alerts that agree in these are told together"),
     Key::new("group_wait", Shape::Wait, "\"15s\"", "how long the first alert of a group waits for others"),
     Key::new("group_interval", Shape::Wait, "\"5m\"", "how long further firing alerts of a group already told are held back"),
     Key::new("repeat_interval", Shape::Duration, "\"4h\"", "how often what still fires is told again"),

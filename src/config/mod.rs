@@ -104,8 +104,6 @@ pub struct Agent {
 pub struct Web {
     pub listen: Vec<std::net::SocketAddr>,
     pub external_url: Option<url::Url>,
-    /// Names accepted in Host, beside loopback, the listen address and `external_url`.
-    pub hosts: Vec<String>,
     pub route_prefix: String,
     pub allow_remote: bool,
     pub lifecycle: bool,

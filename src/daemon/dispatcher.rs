@@ -18,9 +18,9 @@ use super::recorder::AbortOnPanic;
 use crate::channels::{self, Verdict, failure, retry, verdict};
 use crate::clock;
 use crate::config::{Config, Receiver};
-use crate::fetch::{Answer, Fetch, FetchError};
-use crate::model::{Delivery, DeliveryState, Event, Timestamp, Uuid};
-use crate::routing::{Attempt, Next, lanes};
+use crate::fetch::{Answer, Fetch, FetchError, user_agent};
+use crate::model::{Delivery, DeliveryState, Timestamp, Uuid};
+use crate::routing::{Attempt, Next, lanes, test_delivery};
 use crate::store::Suspension;
 use crate::telemetry::Telemetry;
 
@@ -76,7 +76,7 @@ impl Dispatcher {
         telemetry: Telemetry,
     ) -> Dispatcher {
         let mut dispatcher = Dispatcher {
-            fetch: Fetch::new(&user_agent(config)),
+            fetch: Fetch::new(&user_agent(&config.agent.contact)),
             lanes: BTreeMap::new(),
             inputs,
             telemetry,
@@ -234,7 +234,7 @@ impl Lane {
     fn test_if_due(&mut self, now: Timestamp, fetch: &Fetch, ended: &mpsc::UnboundedSender<Tried>, tasks: &TaskTracker) -> Timestamp {
         if self.next_test <= now {
             self.next_test = now + SUSPENDED_TEST_EVERY;
-            send(&self.receiver, Arc::new(test_delivery(&self.receiver.name, clock::now())), None, fetch, ended, tasks);
+            send(&self.receiver, Arc::new(test_delivery(&self.receiver.name, clock::now(), Uuid::now_v7)), None, fetch, ended, tasks);
         }
         self.next_test
     }
@@ -337,33 +337,4 @@ fn error_text(answer: &Result<Answer, FetchError>, verdict: &Verdict) -> Option<
 fn jitter(id: Uuid, tries: u32) -> f64 {
     let bits = (id.as_u128() as u64 ^ u64::from(tries)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     bits as f64 / f64::from(u32::MAX) * 2.0 - 1.0
-}
-
-/// A message that says of itself that it is a test.
-pub fn test_delivery(receiver: &str, now: Timestamp) -> Delivery {
-    Delivery {
-        id: Uuid::now_v7(),
-        seq: 0,
-        receiver: receiver.to_owned(),
-        event: Event::Test,
-        group: Vec::new(),
-        alerts: Vec::new(),
-        created_at: now,
-        due_at: now,
-        state: DeliveryState::Pending,
-        attempts: 0,
-        next_attempt_at: Some(now),
-        last_code: None,
-        last_error: None,
-        delivered_at: None,
-    }
-}
-
-/// `vendord/0.1.0 (sre@example.org)`: so that whoever is asked knows whom to write to.
-pub fn user_agent(config: &Config) -> String {
-    let version = concat!("vendord/", env!("CARGO_PKG_VERSION"));
-    match config.agent.contact.as_str() {
-        "" => version.to_owned(),
-        contact => format!("{version} ({contact})"),
-    }
 }

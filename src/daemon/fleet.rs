@@ -229,6 +229,7 @@ impl Fleet {
             has_page: v.has_page,
             checks: self.checks_of(place).map(Watched::figures).collect(),
             counters: self.vendor_counters(place),
+            id: v.id.clone(),
         }
     }
 

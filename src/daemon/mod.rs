@@ -15,6 +15,7 @@ mod dispatcher;
 mod fleet;
 mod inputs;
 mod prober;
+mod ratios;
 mod recorder;
 mod watch;
 
@@ -41,8 +42,6 @@ use dispatcher::{Dispatcher, News};
 use inputs::{Input, Inputs, Reloaded};
 use prober::{Command, Prober};
 use recorder::Recorder;
-
-pub use dispatcher::{test_delivery, user_agent};
 
 /// The whole stop; systemd would wait longer, users would not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -134,7 +133,7 @@ impl Daemon {
             }
         });
         let dispatcher = Dispatcher::new(&config, pending, &suspended, inputs.clone(), telemetry.clone());
-        let mut prober = Prober::new(&config, inputs.clone(), telemetry);
+        let mut prober = Prober::new(&config, inputs.clone(), telemetry.clone());
         prober.replace(&Command { config: config.clone(), checks });
         let (commands, prober_commands) = mpsc::channel(1);
         let stop_looking = CancellationToken::new();
@@ -146,6 +145,7 @@ impl Daemon {
             recorder.run(&taken)
         };
         let recorder = std::thread::Builder::new().name("recorder".into()).spawn(work).context("cannot start a thread")?;
+        tokio::spawn(ratios::run(config.store.path.clone(), site.board.clone(), telemetry, stop_sending.clone()));
         let router = router(site.clone(), &config.web.route_prefix);
         for listener in listeners {
             tokio::spawn(serve(listener, router.clone(), stop_sending.clone()));

@@ -119,6 +119,14 @@ impl Fetch {
     }
 }
 
+/// `vendord/0.1.0 (sre@example.org)`: so that whoever is asked knows whom to write to.
+pub fn user_agent(contact: &str) -> String {
+    let version = concat!("vendord/", env!("CARGO_PKG_VERSION"));
+    // What cannot stand in a header is left out.
+    let contact: String = contact.chars().filter(|c| matches!(c, ' '..='~')).collect();
+    if contact.is_empty() { version.to_owned() } else { format!("{version} ({contact})") }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 fn client(user_agent: &str, reach: Reach, tls: rustls::ClientConfig) -> reqwest::Client {
     reqwest::Client::builder()

@@ -6,17 +6,26 @@ use std::sync::Arc;
 
 use super::resolve::Resolver;
 use super::tls::Roots;
+use crate::fetch::user_agent;
 
 /// Built once by whoever loads the configuration, and lent to every `Kind::build`; probes keep what they need of it.
 #[derive(Clone)]
 pub struct Workshop {
     pub(super) resolver: Arc<Resolver>,
     pub(super) roots: Arc<Roots>,
+    pub(super) user_agent: Arc<str>,
 }
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop { resolver: Arc::new(Resolver::of_this_system()), roots: Arc::new(Roots::default()) }
+        Workshop { resolver: Arc::new(Resolver::of_this_system()), roots: Arc::new(Roots::default()), user_agent: user_agent("").into() }
+    }
+}
+
+impl Workshop {
+    /// The same workshop, whose probes name the operator's contact.
+    pub fn with_contact(&self, contact: &str) -> Self {
+        Workshop { user_agent: user_agent(contact).into(), ..self.clone() }
     }
 }
 

@@ -13,11 +13,13 @@
 
 mod facts;
 pub mod lanes;
+mod marked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub use facts::{FACTS_BYTES_MAX, Links, facts};
+pub use facts::{FACTS_BYTES_MAX, Links};
+pub use marked::test_delivery;
 
 use crate::model::{
     Alert, AlertState, Blame, Delivery, DeliveryState, Event, Identity, Matching, Route, Rule, Severity, State, Timestamp, Uuid,
@@ -408,14 +410,13 @@ fn matches(matching: &Matching, alert: &Alert) -> bool {
         && (matching.severity.is_empty() || matching.severity.contains(&alert.severity))
 }
 
-/// What `group_by` may name.
-pub const GROUP_LABELS: &[&str] = &["vendor", "rule", "severity", "tier", "subject"];
+/// What `group_by` may name: what stays the same while an alert fires, which its severity need not.
+pub const GROUP_LABELS: &[&str] = &["vendor", "rule", "tier", "subject"];
 
 fn labels(route: &Route, alert: &Alert) -> Vec<(String, String)> {
     let value = |label: &str| match label {
         "vendor" => alert.identity.vendor.as_ref().map(|v| v.to_string()).unwrap_or_default(),
         "rule" => alert.identity.rule.to_string(),
-        "severity" => alert.severity.to_string(),
         "tier" => alert.tier.map(|t| t.to_string()).unwrap_or_default(),
         _ => alert.identity.subject.clone(),
     };

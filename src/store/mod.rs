@@ -11,7 +11,9 @@
 mod batch;
 mod lock;
 mod migrate;
+mod past;
 mod read;
+mod timeline;
 mod verify;
 mod write;
 
@@ -21,7 +23,9 @@ use std::time::Duration;
 
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
 pub use lock::{Holder, Lock, host_name};
+pub use past::Past;
 pub use read::{AlertRow, DeliveryRow, Loaded, Reader, StoredCheck, StoredSource, StoredVendor, Suspension};
+pub use timeline::since;
 pub use verify::verify;
 pub use write::{Registered, Writer};
 

@@ -1,10 +1,11 @@
 //! The snapshot that pages and metrics are rendered from. It holds only what was committed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crate::health::{Standing, capped, vendor_state};
-use crate::model::{Phases, Reason, SeverityCap, State, Timestamp};
+use crate::model::{Phases, Reason, SeverityCap, State, Timestamp, VendorId};
 
 /// One check as it is shown.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ pub struct VendorFigures {
     pub has_page: bool,
     pub checks: Vec<CheckFigures>,
     pub counters: VendorCounters,
+    pub id: VendorId,
 }
 
 /// Over time that can no longer change.
@@ -100,12 +102,20 @@ pub struct Waiting {
     pub oldest_due: Option<Timestamp>,
 }
 
+/// Windows of `vendord_vendor_uptime_ratio`, in days.
+pub const UPTIME_DAYS: [u64; 4] = [1, 7, 30, 90];
+
+/// Uptime over [`UPTIME_DAYS`]; `None` where nothing is known.
+pub type UptimeRatios = [Option<f64>; 4];
+
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub vendors: Vec<VendorFigures>,
     /// critical, warning, info.
     pub alerts_firing: [u64; 3],
     pub waiting: Vec<Waiting>,
+    /// From stored history, a minute old at most.
+    pub uptime: BTreeMap<VendorId, UptimeRatios>,
 }
 
 /// Shared by the recorder, which writes, and everybody who shows something.

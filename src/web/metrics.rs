@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::board::{CheckFigures, Figures, Status, VendorFigures};
+use super::board::{CheckFigures, Figures, Status, UPTIME_DAYS, VendorFigures};
 use crate::model::{Outcome, Phases, State, Timestamp};
 
 /// What is rendered: `[metrics] level`, and which format the scraper asked for.
@@ -17,6 +17,8 @@ pub struct Style {
 pub struct Family {
     pub name: &'static str,
     pub kind: &'static str,
+    /// Names of its labels, for people.
+    pub labels: &'static str,
     pub help: &'static str,
     /// Only with `[metrics] level = "full"`.
     pub full: bool,
@@ -25,39 +27,58 @@ pub struct Family {
 
 /// Every family that is written here, in the order of the page.
 pub const FAMILIES: &[Family] = &[
-    family("vendord_build_info", "gauge", "Constant 1, labelled by the running version.", |p| {
+    family("vendord_build_info", "gauge", "version, revision", "Constant 1, labelled by the running version.", |p| {
         p.series(
             &format!("version=\"{}\",revision=\"{}\"", env!("CARGO_PKG_VERSION"), option_env!("VENDORD_REVISION").unwrap_or("unknown")),
             1.0,
         );
     }),
-    family("vendord_vendor_info", "gauge", "Registry facts of a vendor; constant 1, join on job, instance, vendor.", |p| {
-        p.vendors(|p, v| p.series(&format!("{},{}", v.labels, v.info), 1.0));
-    }),
-    full("vendord_vendor_status", "gauge", "The worse of the declared status and the measured state; exactly one is 1.", |p| {
-        p.vendors(|p, v| {
-            let now = v.status(p.now);
-            for (status, word) in Status::ALL {
-                p.series(&format!("{},status=\"{word}\"", v.labels), f64::from(u8::from(status == now)));
-            }
-        });
-    }),
+    family(
+        "vendord_vendor_info",
+        "gauge",
+        "vendor, vendor_name, category, tier",
+        "Registry facts of a vendor; constant 1, join on job, instance, vendor.",
+        |p| {
+            p.vendors(|p, v| p.series(&format!("{},{}", v.labels, v.info), 1.0));
+        },
+    ),
+    full(
+        "vendord_vendor_status",
+        "gauge",
+        "vendor, status",
+        "The worse of the declared status and the measured state; exactly one is 1.",
+        |p| {
+            p.vendors(|p, v| {
+                let now = v.status(p.now);
+                for (status, word) in Status::ALL {
+                    p.series(&format!("{},status=\"{word}\"", v.labels), f64::from(u8::from(status == now)));
+                }
+            });
+        },
+    ),
     family(
         "vendord_vendor_status_level",
         "gauge",
+        "vendor",
         "0 unknown, 1 operational, 2 maintenance, 3 degraded, 4 partial outage, 5 major outage.",
         |p| {
             p.vendors(|p, v| p.series(&v.labels, f64::from(v.status(p.now) as u8)));
         },
     ),
-    family("vendord_vendor_declared_level", "gauge", "What the vendor's page says, on the same scale; absent without a page.", |p| {
-        p.vendors(|p, v| {
-            if v.has_page {
-                p.series(&v.labels, 0.0);
-            }
-        });
-    }),
-    family("vendord_vendor_measured_level", "gauge", "What our checks say, on the same scale; absent without a check.", |p| {
+    family(
+        "vendord_vendor_declared_level",
+        "gauge",
+        "vendor",
+        "What the vendor's page says, on the same scale; absent without a page.",
+        |p| {
+            p.vendors(|p, v| {
+                if v.has_page {
+                    p.series(&v.labels, 0.0);
+                }
+            });
+        },
+    ),
+    family("vendord_vendor_measured_level", "gauge", "vendor", "What our checks say, on the same scale; absent without a check.", |p| {
         p.vendors(|p, v| {
             if let Some(measured) = v.measured(p.now) {
                 let level = if measured == State::Down { v.status(p.now) as u8 } else { measured.level() };
@@ -65,33 +86,42 @@ pub const FAMILIES: &[Family] = &[
             }
         });
     }),
-    family("vendord_vendor_observed_seconds_total", "counter", "Seconds whose state is known.", |p| {
+    family("vendord_vendor_observed_seconds_total", "counter", "vendor", "Seconds whose state is known.", |p| {
         p.vendors(|p, v| p.series(&v.labels, v.counters.observed_seconds));
     }),
-    family("vendord_vendor_downtime_seconds_total", "counter", "Seconds down.", |p| {
+    family("vendord_vendor_downtime_seconds_total", "counter", "vendor, cause", "Seconds down.", |p| {
         p.vendors(|p, v| p.series(&format!("{},cause=\"measured\"", v.labels), v.counters.downtime_seconds));
     }),
-    family("vendord_outages_total", "counter", "Outages that began since the daemon started, by blame.", |p| {
+    family("vendord_vendor_uptime_ratio", "gauge", "vendor, window", "Uptime from stored history; absent where nothing is known.", |p| {
+        p.vendors(|p, v| {
+            for (days, ratio) in UPTIME_DAYS.iter().zip(p.figures.uptime.get(&v.id).into_iter().flatten()) {
+                if let Some(ratio) = ratio {
+                    p.series(&format!("{},window=\"{days}d\"", v.labels), *ratio);
+                }
+            }
+        });
+    }),
+    family("vendord_outages_total", "counter", "vendor, blame", "Outages that began since the daemon started, by blame.", |p| {
         p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.counters.outages as f64));
     }),
-    family("vendord_check_success", "gauge", "1 when the last run was up or degraded, else 0.", |p| {
+    family("vendord_check_success", "gauge", "vendor, check, kind", "1 when the last run was up or degraded, else 0.", |p| {
         p.checks(|p, c| {
             if let Some(last) = c.state.last {
                 p.series(&c.labels_kind, f64::from(u8::from(matches!(last.outcome, Outcome::Up | Outcome::Degraded))));
             }
         });
     }),
-    family("vendord_check_state_level", "gauge", "The confirmed state: 0 unknown, 1 up, 3 degraded, 5 down.", |p| {
+    family("vendord_check_state_level", "gauge", "vendor, check, kind", "The confirmed state: 0 unknown, 1 up, 3 degraded, 5 down.", |p| {
         p.checks(|p, c| p.series(&c.labels_kind, f64::from(c.state.state_at(p.now).level())));
     }),
-    family("vendord_check_last_duration_seconds", "gauge", "Duration of the last run.", |p| {
+    family("vendord_check_last_duration_seconds", "gauge", "vendor, check, kind", "Duration of the last run.", |p| {
         p.checks(|p, c| {
             if let Some(last) = c.state.last {
                 p.series(&c.labels_kind, last.duration.as_secs_f64());
             }
         });
     }),
-    full("vendord_check_phase_duration_seconds", "gauge", "Phases of the last run.", |p| {
+    full("vendord_check_phase_duration_seconds", "gauge", "vendor, check, phase", "Phases of the last run.", |p| {
         p.checks(|p, c| {
             for (name, micros) in Phases::NAMES.iter().zip(c.phases.values()) {
                 if let Some(micros) = micros {
@@ -100,30 +130,36 @@ pub const FAMILIES: &[Family] = &[
             }
         });
     }),
-    family("vendord_check_runs_total", "counter", "Runs finished.", |p| {
+    family("vendord_check_runs_total", "counter", "vendor, check, kind", "Runs finished.", |p| {
         p.checks(|p, c| p.counted(c, c.runs));
     }),
-    family("vendord_check_failures_total", "counter", "Runs that were neither up nor degraded.", |p| {
+    family("vendord_check_failures_total", "counter", "vendor, check, kind", "Runs that were neither up nor degraded.", |p| {
         p.checks(|p, c| p.counted(c, c.failures));
     }),
-    full("vendord_check_failures_by_reason_total", "counter", "Runs that were neither up nor degraded, by reason.", |p| {
-        p.checks(|p, c| {
-            for (reason, count) in &c.by_reason {
-                p.series(&format!("{},reason=\"{reason}\"", c.labels_kind), *count as f64);
-            }
-        });
-    }),
-    family("vendord_check_last_run_timestamp_seconds", "gauge", "When the last run finished.", |p| {
+    full(
+        "vendord_check_failures_by_reason_total",
+        "counter",
+        "vendor, check, kind, reason",
+        "Runs that were neither up nor degraded, by reason.",
+        |p| {
+            p.checks(|p, c| {
+                for (reason, count) in &c.by_reason {
+                    p.series(&format!("{},reason=\"{reason}\"", c.labels_kind), *count as f64);
+                }
+            });
+        },
+    ),
+    family("vendord_check_last_run_timestamp_seconds", "gauge", "vendor, check, kind", "When the last run finished.", |p| {
         p.checks(|p, c| {
             if let Some(last) = c.state.last {
                 p.series(&c.labels_kind, (last.at + last.duration).as_seconds());
             }
         });
     }),
-    family("vendord_check_interval_seconds", "gauge", "Configured interval.", |p| {
+    family("vendord_check_interval_seconds", "gauge", "vendor, check, kind", "Configured interval.", |p| {
         p.checks(|p, c| p.series(&c.labels_kind, c.interval.as_secs_f64()));
     }),
-    family("vendord_check_http_status_code", "gauge", "Last HTTP status, 0 when none.", |p| {
+    family("vendord_check_http_status_code", "gauge", "vendor, check", "Last HTTP status, 0 when none.", |p| {
         p.checks(|p, c| {
             if c.is_http && c.state.last.is_some() {
                 p.series(&c.labels, f64::from(c.http_status));
@@ -133,6 +169,7 @@ pub const FAMILIES: &[Family] = &[
     family(
         "vendord_check_tls_not_after_timestamp_seconds",
         "gauge",
+        "vendor, check, kind",
         "Earliest expiry in the verified chain; of the leaf where verification failed.",
         |p| {
             p.checks(|p, c| {
@@ -142,12 +179,12 @@ pub const FAMILIES: &[Family] = &[
             });
         },
     ),
-    family("vendord_alerts_firing", "gauge", "Alerts vendord itself holds firing.", |p| {
+    family("vendord_alerts_firing", "gauge", "severity", "Alerts vendord itself holds firing.", |p| {
         for (severity, count) in ["critical", "warning", "info"].iter().zip(p.figures.alerts_firing) {
             p.series(&format!("severity=\"{severity}\""), count as f64);
         }
     }),
-    family("vendord_deliveries_pending", "gauge", "Deliveries that wait.", |p| {
+    family("vendord_deliveries_pending", "gauge", "receiver, kind", "Deliveries that wait.", |p| {
         for w in &p.figures.waiting {
             p.series(&w.labels, w.pending as f64);
         }
@@ -155,6 +192,7 @@ pub const FAMILIES: &[Family] = &[
     family(
         "vendord_deliveries_oldest_pending_timestamp_seconds",
         "gauge",
+        "receiver, kind",
         "Since when the oldest delivery is due; absent when none.",
         |p| {
             for w in &p.figures.waiting {
@@ -166,12 +204,12 @@ pub const FAMILIES: &[Family] = &[
     ),
 ];
 
-const fn family(name: &'static str, kind: &'static str, help: &'static str, write: fn(&mut Page)) -> Family {
-    Family { name, kind, help, full: false, write }
+const fn family(name: &'static str, kind: &'static str, labels: &'static str, help: &'static str, write: fn(&mut Page)) -> Family {
+    Family { name, kind, labels, help, full: false, write }
 }
 
-const fn full(name: &'static str, kind: &'static str, help: &'static str, write: fn(&mut Page)) -> Family {
-    Family { name, kind, help, full: true, write }
+const fn full(name: &'static str, kind: &'static str, labels: &'static str, help: &'static str, write: fn(&mut Page)) -> Family {
+    Family { name, kind, labels, help, full: true, write }
 }
 
 /// The page while it is written.

@@ -8,5 +8,6 @@ mod cli;
 mod example_config;
 mod harness;
 mod harness_itself;
+mod reference;
 mod tidy;
 mod webhook;

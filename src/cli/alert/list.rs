@@ -3,11 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::past::Past;
 use crate::cli::table::Table;
 use crate::cli::words::{Since, clock_time, read_since, tame};
 use crate::cli::{Answer, Context, Failure, to_json};
 use crate::model::{AlertState, DeliveryState, Event, Rule, Severity, Timestamp, Uuid, time::rfc3339};
+use crate::store::Past;
 use crate::store::{AlertRow, DeliveryRow};
 
 #[derive(Args)]

@@ -12,10 +12,9 @@ use crate::cli::words::{seconds_of, tame};
 use crate::cli::{Answer, Context, Exit, Failure, find, to_json};
 use crate::clock;
 use crate::config::{Config, Receiver};
-use crate::fetch::{Answer as Reply, Fetch, FetchError};
-use crate::model::alert::Told;
-use crate::model::{Alert, AlertState, Blame, Delivery, DeliveryState, Event, Identity, Rule, Severity, Timestamp, Uuid};
-use crate::routing::{Links, facts};
+use crate::fetch::{Answer as Reply, Fetch, FetchError, user_agent};
+use crate::model::Uuid;
+use crate::routing::test_delivery;
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord alert test oncall")]
@@ -59,7 +58,7 @@ pub fn test(context: &Context, arguments: &Arguments) -> Result<Answer, Failure>
     let config = context.config()?;
     let receiver = find::find("receiver", &arguments.receiver, &config.receivers, |receiver| &receiver.name)?;
     let now = clock::now();
-    let request = receiver.channel.render(&delivery(&receiver.name, now), now);
+    let request = receiver.channel.render(&test_delivery(&receiver.name, now, Uuid::now_v7), now);
     let sent = Sent {
         url: receiver.channel.shown(),
         headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), harmless(name, value))).collect(),
@@ -82,52 +81,6 @@ fn send(config: &Config, request: crate::channels::Request) -> Result<Result<Rep
             _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
         }
     })
-}
-
-fn user_agent(contact: &str) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    if contact.is_empty() { format!("vendord/{version}") } else { format!("vendord/{version} ({contact})") }
-}
-
-/// One that nobody takes for an alert: its type is `test`, and so says its summary.
-fn delivery(receiver: &str, now: Timestamp) -> Delivery {
-    let alert = alert(receiver, now);
-    let told = Told { alert: alert.id, identity: alert.identity.clone(), facts: facts(&alert, &Links::default()) };
-    Delivery {
-        id: Uuid::now_v7(),
-        seq: 0,
-        receiver: receiver.to_owned(),
-        event: Event::Test,
-        group: Vec::new(),
-        alerts: vec![told],
-        created_at: now,
-        due_at: now,
-        state: DeliveryState::Pending,
-        attempts: 0,
-        next_attempt_at: None,
-        last_code: None,
-        last_error: None,
-        delivered_at: None,
-    }
-}
-
-/// Resolved, of no vendor, and with a subject that no real alert has: whoever takes it for one closes nothing and opens nothing.
-fn alert(receiver: &str, now: Timestamp) -> Alert {
-    Alert {
-        id: Uuid::now_v7(),
-        identity: Identity { rule: Rule::DeliveryFailing, vendor: None, subject: "test".to_owned() },
-        severity: Severity::Info,
-        state: AlertState::Resolved,
-        since: now,
-        resolved_at: Some(now),
-        summary: format!("Test from vendord: the receiver {receiver:?} can be reached. Nothing is wrong."),
-        vendor_name: None,
-        tier: None,
-        measured: None,
-        declared: None,
-        blame: Blame::Inconclusive,
-        evidence: vec!["sent by `vendord alert test`".to_owned()],
-    }
 }
 
 /// The value of a header as it may be seen.

@@ -158,7 +158,7 @@ struct Answer {
 fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
     let mut faults = Vec::new();
     let mut keep = |fault: Fault| faults.push(fault);
-    let request = Request::of(settings).map_err(|all| all.into_iter().for_each(&mut keep));
+    let request = Request::of(settings, &workshop.user_agent).map_err(|all| all.into_iter().for_each(&mut keep));
     let asked = request.and_then(|request| {
         let guard = Guard::of(settings, &request.target()).map_err(&mut keep)?;
         Ok((request, guard))

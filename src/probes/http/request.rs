@@ -23,8 +23,6 @@ const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "ses
 /// Shorter texts occur everywhere, and hiding them would make messages unreadable.
 const REDACTED_CHARS_MIN: usize = 6;
 
-const AGENT: &str = concat!("vendord/", env!("CARGO_PKG_VERSION"));
-
 /// The request as configured.
 pub(super) struct Request {
     url: Url,
@@ -46,7 +44,7 @@ pub(super) struct Hop {
 }
 
 impl Request {
-    pub fn of(settings: &Settings) -> Result<Self, Vec<Fault>> {
+    pub fn of(settings: &Settings, user_agent: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let url = url_of(settings).map_err(|fault| faults.push(fault));
         let method = method_of(settings).map_err(|fault| faults.push(fault));
@@ -67,8 +65,11 @@ impl Request {
             return Err(faults);
         };
         let sends_credentials = headers.values().any(HeaderValue::is_sensitive);
-        for (name, value) in [(USER_AGENT, AGENT), (ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip")] {
+        for (name, value) in [(ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip")] {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if let Ok(value) = HeaderValue::from_str(user_agent) {
+            headers.entry(USER_AGENT).or_insert(value);
         }
         Ok(Request {
             url,
@@ -310,7 +311,7 @@ mod tests {
 
     #[test]
     fn faults_point_at_what_is_wrong() {
-        let fault = |settings: &Settings| Request::of(settings).err().unwrap().remove(0);
+        let fault = |settings: &Settings| Request::of(settings, "").err().unwrap().remove(0);
         for url in ["", "vendor.example", "ftp://vendor.example/", "http://", "https://a:0/", "http://[::1"] {
             let found = fault(&settings(url, &[]));
             assert_eq!(found.key, "url", "{url}");
@@ -329,14 +330,14 @@ mod tests {
         for (name, want) in
             [("Authorization", true), ("Cookie", true), ("X-Api-Key", true), ("PRIVATE-TOKEN", true), ("Accept", false), ("X-Trace", false)]
         {
-            let request = Request::of(&settings("http://a/", &[(name, "v")])).unwrap();
+            let request = Request::of(&settings("http://a/", &[(name, "v")]), "").unwrap();
             assert_eq!(request.sends_credentials, want, "{name}");
         }
     }
 
     fn follow(from: &str, status: u16, location: &str) -> Result<Option<Hop>, Reason> {
         let sent = [("Authorization", "Bearer secret"), ("X-Own", "x"), ("Accept", "text/html")];
-        let request = Request::of(&settings(from, &sent)).unwrap();
+        let request = Request::of(&settings(from, &sent), "").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap());
         let status = StatusCode::from_u16(status).unwrap();
@@ -394,7 +395,7 @@ mod tests {
     #[test]
     fn what_is_echoed_is_hidden() {
         let sent = [("Authorization", "Bearer s3cret-token")];
-        let request = Request::of(&settings("http://a/", &sent)).unwrap();
+        let request = Request::of(&settings("http://a/", &sent), "").unwrap();
         let mut detail = Detail { message: "saw 'you sent s3cret-token'".into(), ..Detail::default() };
         request.redact(&mut detail);
         assert_eq!(detail.message, "saw 'you sent …'");

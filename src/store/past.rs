@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use super::timeline::{Watcher, chain};
-use super::{Failure, find};
+use super::{Loaded, Lock, Reader, StoreError, StoredCheck};
 use crate::clock;
 use crate::health::{capped, vendor_state};
 use crate::model::{Segment, SegmentReason, SeverityCap, State, Timestamp, VendorId};
-use crate::store::{Loaded, Lock, Reader, StoreError, StoredCheck, StoredVendor};
 use crate::uptime::{Part, combine, merge};
 
 pub struct Past {
@@ -27,11 +26,6 @@ impl Past {
         let latest = loaded.checks.iter().filter_map(|check| check.state.last).map(|last| last.at).max();
         let now = latest.map_or(clock::now(), |latest| latest.max(clock::now()));
         Ok(Past { reader, loaded, now, runs })
-    }
-
-    /// A vendor that is or was watched.
-    pub fn vendor(&self, id: &str) -> Result<&StoredVendor, Failure> {
-        find::find("vendor", id, &self.loaded.vendors, |vendor| vendor.id.as_str())
     }
 
     /// Every timeline of a vendor's checks: retired ones and further locations too.

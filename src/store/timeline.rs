@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::Heartbeat;
 use crate::health::Absence;
 use crate::model::{Segment, SegmentReason, State, Timestamp};
-use crate::store::Heartbeat;
 use crate::uptime::{clip, merge};
 
 /// What is known of the daemon itself.

@@ -1,0 +1,132 @@
+//! What runs for every result or every scrape: `cargo bench`. Figures are per item where a counter is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use vendord::health::{CheckState, Run, fold};
+use vendord::model::{KofN, Observation, Outcome, Reason, SeverityCap, Terms, Timestamp, VendorId};
+use vendord::schedule::{Cadence, Now, Schedule};
+use vendord::store::{Batch, JournalRow, RegisteredCheck, Registration, Writer};
+use vendord::web::board::{CheckFigures, Figures, VendorCounters, VendorFigures};
+use vendord::web::metrics::{Style, render};
+
+fn main() {
+    divan::main();
+}
+
+fn terms() -> Terms {
+    Terms {
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_secs(5),
+        retry_interval: Duration::from_secs(5),
+        down_after: KofN::in_a_row(3),
+        up_after: KofN::in_a_row(2),
+        severity: SeverityCap::Down,
+        enabled: true,
+    }
+}
+
+fn run(n: i64, outcome: Outcome) -> Run {
+    let reason = if outcome == Outcome::Up { Reason::Ok } else { Reason::HttpStatus };
+    Run {
+        at: Timestamp::from_millis(n * 10_000),
+        boot: Duration::from_secs(n as u64 * 10),
+        outcome,
+        reason,
+        duration: Duration::from_millis(50),
+    }
+}
+
+/// A day of runs, `one_in` of which fails.
+#[divan::bench(args = [1_000_000, 3])]
+fn fold_a_day(bencher: Bencher, one_in: i64) {
+    const RUNS: i64 = 8_640;
+    let terms = terms();
+    bencher.counter(ItemsCount::new(RUNS as usize)).bench(|| {
+        let mut state = CheckState::default();
+        for n in 1..=RUNS {
+            let outcome = if n % one_in == 0 { Outcome::Down } else { Outcome::Up };
+            black_box(fold(&mut state, &terms, &run(n, outcome), &[]));
+        }
+        state
+    });
+}
+
+#[divan::bench]
+fn schedule_10_000_checks_for_10_seconds(bencher: Bencher) {
+    let cadence = Cadence { interval: Duration::from_secs(10), retry_interval: Duration::from_secs(5) };
+    bencher
+        .counter(ItemsCount::new(10_000usize))
+        .with_inputs(|| {
+            let mut schedule = Schedule::default();
+            let now = Now { wall: Timestamp::from_millis(0), mono: Duration::ZERO };
+            (0..10_000u32).for_each(|n| schedule.put(n, &format!("v/c{n}"), cadence, None, now));
+            schedule
+        })
+        .bench_local_refs(|schedule| {
+            while let Some(due) = schedule.take_due(Duration::from_secs(10)) {
+                schedule.finished(due.key, false, Duration::from_secs(10));
+            }
+        });
+}
+
+/// One commit of plain results, fsync included.
+#[divan::bench(args = [1, 100, 1_000])]
+fn commit(bencher: Bencher, rows: usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut writer = Writer::open(&folder.path().join("vendord.db"), true, String::new()).expect("a new database");
+    let check = RegisteredCheck { name: "c".into(), kind: "http", terms: terms(), renamed_from: None };
+    let vendor = Registration {
+        vendor: VendorId::new("v"),
+        name: "V".into(),
+        tier: 1,
+        category: String::new(),
+        checks: vec![check],
+        sources: vec![],
+    };
+    let terms_id = writer.register(&[vendor], "here", Timestamp::from_millis(0)).expect("registered")[0].terms_id;
+    let mut seq = 0;
+    bencher.counter(ItemsCount::new(rows)).bench_local(|| {
+        let row = |seq| JournalRow {
+            seq,
+            terms_id,
+            at: Timestamp::from_millis(seq),
+            observation: Observation::failed(Reason::HttpStatus, Duration::from_millis(5), ""),
+        };
+        let observations = (1..=rows as i64).map(|n| row(seq + n)).collect();
+        seq += rows as i64;
+        writer.commit(&Batch { observations, ..Batch::default() }).expect("committed");
+    });
+}
+
+#[divan::bench]
+fn render_metrics_of_10_000_checks(bencher: Bencher) {
+    let mut state = CheckState::default();
+    fold(&mut state, &terms(), &run(1, Outcome::Up), &[]);
+    let check = |n: usize| CheckFigures {
+        labels: Arc::from(format!("vendor=\"bench\",check=\"c{n}\"")),
+        labels_kind: Arc::from(format!("vendor=\"bench\",check=\"c{n}\",kind=\"http\"")),
+        interval: Duration::from_secs(10),
+        severity: Some(SeverityCap::Down),
+        is_http: true,
+        state: state.standing(),
+        phases: Observation::failed(Reason::Ok, Duration::ZERO, "").phases,
+        http_status: 200,
+        not_after: None,
+        runs: 1,
+        failures: 0,
+        by_reason: Vec::new(),
+    };
+    let vendor = VendorFigures {
+        labels: "vendor=\"bench\"".into(),
+        info: "vendor_name=\"Bench\",category=\"\",tier=\"1\"".into(),
+        has_page: false,
+        checks: (0..10_000).map(check).collect(),
+        counters: VendorCounters::default(),
+        id: VendorId::new("bench"),
+    };
+    let figures = Figures { vendors: vec![vendor], ..Figures::default() };
+    bencher.bench(|| render(black_box(&figures), Style { full: true, open_metrics: false }, Timestamp::from_millis(15_000)));
+}

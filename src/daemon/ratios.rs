@@ -1,0 +1,51 @@
+//! Uptime over days, from stored history: figures that no counter of a process can give. Computed beside everything
+//! else, on a read-only connection, once a minute.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::model::VendorId;
+use crate::store::{Past, StoreError};
+use crate::telemetry::Telemetry;
+use crate::uptime::{Tally, availability, clip};
+use crate::web::board::{Board, UPTIME_DAYS, UptimeRatios};
+
+const EVERY: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Until `stop`.
+pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: CancellationToken) {
+    loop {
+        let path = path.clone();
+        match tokio::task::spawn_blocking(move || ratios(&path)).await {
+            Ok(Ok(uptime)) => board.update(|figures| figures.uptime = uptime),
+            Ok(Err(error)) => {
+                telemetry.store_errors.with_label_values(&["uptime"]).inc();
+                tracing::warn!(%error, "cannot compute uptime; the figures of a minute ago stay");
+            }
+            Err(error) => tracing::error!(%error, "computing uptime panicked"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+fn ratios(path: &Path) -> Result<BTreeMap<VendorId, UptimeRatios>, StoreError> {
+    let past = Past::open(path)?;
+    let mut all = BTreeMap::new();
+    for vendor in past.loaded.vendors.iter().filter(|v| !v.retired) {
+        let timeline = past.vendor_timeline(&vendor.id)?;
+        let over = |days: u64| {
+            let window = clip(&timeline, past.now - DAY * days as u32, past.now);
+            availability(&Tally::of(&window), 1.0).map(|a| a.point)
+        };
+        all.insert(vendor.id.clone(), UPTIME_DAYS.map(over));
+    }
+    Ok(all)
+}

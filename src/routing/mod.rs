@@ -238,7 +238,7 @@ impl Book {
             return;
         }
         let covered = Identity { rule: Rule::VendorDegraded, ..over.clone() };
-        if let Some(alert) = self.firing.get(&covered).filter(|a| !self.told.contains_key(&a.id)).cloned() {
+        if let Some(alert) = self.firing.get(&covered).cloned() {
             self.tell_firing(&alert, plan);
         }
     }

@@ -85,8 +85,13 @@ impl Desk<'_> {
         state: Option<State>,
     ) -> Over {
         let since = self.book.firing().find(|a| a.identity == *identity).map_or(self.now, |a| a.since);
-        let ends = checks.filter_map(|c| c.state.confirmed).map(|c| c.since).filter(|end| *end > since);
-        let at = ends.max().unwrap_or(self.now);
+        let changes = checks.filter_map(|c| c.state.confirmed).map(|c| c.since);
+        // Down is over when the outage is, whatever happened to a check that was out of it before.
+        let ends: Vec<Timestamp> = match identity.rule {
+            Rule::VendorDown => vendor.outage.as_ref().and_then(|o| o.ended_at).into_iter().collect(),
+            _ => changes.collect(),
+        };
+        let at = ends.into_iter().filter(|end| *end > since).max().unwrap_or(self.now);
         Over {
             at,
             summary: Some(format!("{} was {what} for {} until {}", vendor.name, lasting(at.since(since)), utc(at))),

@@ -16,7 +16,6 @@ pub mod lanes;
 mod marked;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 pub use facts::{FACTS_BYTES_MAX, Links};
 pub use marked::test_delivery;
@@ -317,12 +316,6 @@ impl Book {
             self.last_due.insert(group.clone(), plan.now);
             self.tell(Event::Firing, group, plan.now, &alert, plan);
         }
-    }
-
-    /// When [`Book::remind`] has something to do, at the earliest.
-    pub fn next_reminder(&self, routes: &[Route]) -> Option<Timestamp> {
-        let shortest: Duration = routes.iter().map(|r| r.repeat_interval).filter(|r| !r.is_zero()).min()?;
-        self.last_due.values().min().map(|last| *last + shortest)
     }
 
     /// A try ended. Returns the delivery if it left the book: accepted or dead.

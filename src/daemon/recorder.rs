@@ -121,6 +121,8 @@ pub struct Saw {
 /// One try of a delivery.
 pub struct Attempted {
     pub attempt: Attempt,
+    /// How many alerts the message had that was tried: one may have joined while it went out.
+    pub alerts: usize,
     /// Word of the metric, if it failed.
     pub failure: Option<&'static str>,
 }
@@ -285,6 +287,9 @@ impl Recorder {
             Input::Saw(saw) => self.saw(saw),
             Input::Attempted(attempted) => self.attempted(attempted),
             Input::Suspended { receiver, suspension } => {
+                if suspension.is_none() {
+                    self.with_desk(self.clocks.last().wall, |desk, _| desk.end_failing(&receiver));
+                }
                 self.batch.batch.suspensions.push((receiver, suspension));
                 self.batch.gathers(true);
             }
@@ -384,6 +389,7 @@ impl Recorder {
     }
 
     fn take_told(&mut self) {
+        self.bury_orphans();
         let changes = self.book.take_changes();
         if changes.is_empty() {
             return;
@@ -410,7 +416,10 @@ impl Recorder {
                 self.telemetry.deliveries_dead.with_label_values(&[labels[0], labels[1], reason]).inc();
                 tracing::error!(delivery = %done.id, receiver = done.receiver, error = done.last_error.as_deref().unwrap_or(""), "a delivery was given up");
             }
-            self.with_desk(now, |desk, _| desk.judge_receiver(&done, dead));
+            self.with_desk(now, |desk, _| {
+                desk.judge_receiver(&done, dead);
+                desk.tell_rest(&done, attempted.alerts);
+            });
         }
         self.take_told();
         self.batch.gathers(true);
@@ -498,7 +507,10 @@ impl Recorder {
         self.config = config;
         self.end_retired(&gone, &outages, now);
         self.settle(&registered, now);
-        self.commit()?;
+        if let Err(error) = self.commit() {
+            // The new configuration is in force; what follows from it waits with the batch, as results do.
+            tracing::warn!(%error, "the store refuses; the batch of the reload waits in memory");
+        }
         self.publish_all();
         Ok(Reloaded { checks: self.scheduled() })
     }
@@ -525,13 +537,17 @@ impl Recorder {
             // The stored state follows the terms: rows after it are folded under those they name.
             self.batch.states.insert(key, (self.next_seq - 1, watched.state.clone()));
         }
-        let exists: BTreeSet<String> = self.config.receivers.iter().map(|r| r.name.clone()).collect();
-        self.book.bury(|receiver| exists.contains(receiver));
         for place in 0..self.fleet.vendors.len() {
             self.judge_vendor(place, now);
         }
         self.with_desk(now.wall, |desk, fleet| desk.end_unknown(fleet));
         self.batch.gathers(true);
+    }
+
+    /// A resolve goes where its firing went, also after that receiver left the configuration: there it is dead, visibly.
+    fn bury_orphans(&mut self) {
+        let receivers = &self.config.receivers;
+        self.book.bury(|receiver| receivers.iter().any(|r| r.name == receiver));
     }
 
     fn scheduled(&self) -> Vec<Scheduled> {

@@ -334,6 +334,19 @@ impl Book {
         }
     }
 
+    /// Alerts that joined `done` while its first `tried` ones went out were in no message: what still fires gets one of
+    /// its own, what is over is told by its resolve.
+    pub fn tell_rest(&mut self, done: &Delivery, tried: usize, plan: &mut Plan) {
+        if done.event != Event::Firing {
+            return;
+        }
+        for missed in done.alerts.iter().skip(tried) {
+            if let Some(alert) = self.firing.values().find(|a| a.id == missed.alert).cloned() {
+                self.tell(Event::Firing, (done.receiver.clone(), done.group.clone()), plan.now, &alert, plan);
+            }
+        }
+    }
+
     /// Gives up what waits for receivers that no longer exist.
     pub fn bury(&mut self, receiver_exists: impl Fn(&str) -> bool) {
         let orphans: Vec<i64> = self.pending.values().filter(|d| !receiver_exists(&d.receiver)).map(|d| d.seq).collect();

@@ -216,3 +216,20 @@ fn what_waits_for_a_receiver_that_is_gone_is_dead_and_says_so() {
     assert_eq!((dead[0].state, desk.book.pending().count()), (DeliveryState::Dead, 0));
     assert!(dead[0].last_error.as_ref().unwrap().contains("configuration"));
 }
+
+#[test]
+fn what_joined_while_the_message_went_out_gets_its_own() {
+    let mut desk = Desk::new(vec![route("oncall")]);
+    desk.judge(100, Rule::VendorDown, "acme", CRITICAL);
+    desk.judge(114, Rule::TlsExpiring, "acme", CRITICAL);
+    let joined = desk.judge(114, Rule::VendorFlapping, "acme", CRITICAL).remove(0);
+    assert_eq!(joined.alerts.len(), 3);
+    desk.judge(115, Rule::VendorFlapping, "acme", None);
+    desk.attempt(joined.seq, 115, Next::Delivered);
+    desk.with(115, |book, plan| book.tell_rest(&joined, 1, plan));
+    let rest = desk.book.take_changes().deliveries;
+    assert_eq!(told(&rest), [(Event::Firing, 115, 1)], "what is over is told by its resolve");
+    assert_eq!((rest[0].alerts[0].identity.rule, &rest[0].group), (Rule::TlsExpiring, &joined.group));
+    desk.with(115, |book, plan| book.tell_rest(&joined, 3, plan));
+    assert_eq!(desk.book.take_changes().deliveries, []);
+}

@@ -99,7 +99,7 @@ impl Taken {
         self.receiver.recv_timeout(within).inspect(|input| self.count(input))
     }
 
-    fn at_hand(&self) -> Option<Input> {
+    pub fn at_hand(&self) -> Option<Input> {
         self.receiver.try_recv().ok().inspect(|input| self.count(input))
     }
 

@@ -151,8 +151,8 @@ fn degraded_is_not_told_while_down_fires() {
 fn a_higher_severity_is_an_update_a_lower_one_is_not() {
     let mut desk = Desk::new(vec![route("oncall")]);
     desk.judge(100, Rule::TlsExpiring, "acme", Some(Severity::Warning));
-    assert_eq!(told(&desk.judge(101, Rule::TlsExpiring, "acme", CRITICAL)), [(Event::Updated, 101, 1)]);
-    assert_eq!(told(&desk.judge(102, Rule::TlsExpiring, "acme", Some(Severity::Warning))), []);
+    assert_eq!(told(&desk.judge(116, Rule::TlsExpiring, "acme", CRITICAL)), [(Event::Updated, 116, 1)]);
+    assert_eq!(told(&desk.judge(117, Rule::TlsExpiring, "acme", Some(Severity::Warning))), []);
 }
 
 #[test]
@@ -232,4 +232,21 @@ fn what_joined_while_the_message_went_out_gets_its_own() {
     assert_eq!((rest[0].alerts[0].identity.rule, &rest[0].group), (Rule::TlsExpiring, &joined.group));
     desk.with(115, |book, plan| book.tell_rest(&joined, 3, plan));
     assert_eq!(desk.book.take_changes().deliveries, []);
+}
+
+#[test]
+fn a_message_that_gathers_says_what_is_true_when_it_goes_out() {
+    let mut desk = Desk::new(vec![route("oncall")]);
+    let mut judge = |now: i64, severity, evidence: &[&str]| {
+        let evidence = evidence.iter().map(|line| (*line).to_owned()).collect();
+        let holding = Holding { evidence, ..holding(severity) };
+        desk.with(now, |book, plan| book.judge(&identity(Rule::VendorDown, "acme"), Ok(holding), plan));
+        let deliveries = desk.book.take_changes().deliveries;
+        deliveries.iter().map(|d| (d.event, d.alerts[0].facts["evidence"].as_array().unwrap().len())).collect::<Vec<_>>()
+    };
+    assert_eq!(judge(100, Severity::Warning, &["a"]), [(Event::Firing, 1)]);
+    assert_eq!(judge(101, Severity::Warning, &["a"]), []);
+    assert_eq!(judge(102, Severity::Warning, &["a", "b"]), [(Event::Firing, 2)]);
+    assert_eq!(judge(103, Severity::Critical, &["a", "b", "c"]), [(Event::Firing, 3)], "worse, and nobody was told yet");
+    assert_eq!(judge(115, Severity::Critical, &["a", "b", "c", "d"]), [], "once it is due it is frozen");
 }

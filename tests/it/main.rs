@@ -3,9 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests measure real time with real clocks")]
 
 mod accepted_configs;
+mod alerts;
 mod broken_configs;
 mod example_config;
 mod harness;
 mod harness_itself;
+mod scene;
 mod tidy;
 mod webhook;

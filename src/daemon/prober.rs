@@ -278,7 +278,9 @@ mod tests {
             inputs: inputs.clone(),
             telemetry: telemetry.clone(),
         };
-        for (run, want) in [(1, (Outcome::Unknown, Reason::Internal)), (2, (Outcome::Up, Reason::Ok)), (3, (Outcome::Unknown, Reason::Internal))] {
+        for (run, want) in
+            [(1, (Outcome::Unknown, Reason::Internal)), (2, (Outcome::Up, Reason::Ok)), (3, (Outcome::Unknown, Reason::Internal))]
+        {
             one().run().await;
             let Some(Input::Saw(saw)) = taken.at_hand() else { panic!("run {run} left nothing") };
             assert_eq!((saw.observation.outcome, saw.observation.reason), want, "run {run}");

@@ -59,7 +59,13 @@ fn the_first_webhook_follows_the_bad_answer_within_50_ms() {
     }
     took.sort();
     let at = |percent: usize| took[(took.len() * percent).div_ceil(100) - 1];
-    eprintln!("first webhook after the bad answer, {OUTAGES} outages: p50 {:?} p90 {:?} p99 {:?} worst {:?}", at(50), at(90), at(99), at(100));
+    eprintln!(
+        "first webhook after the bad answer, {OUTAGES} outages: p50 {:?} p90 {:?} p99 {:?} worst {:?}",
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    );
     assert!(at(50) <= FIRST_WEBHOOK, "{took:?}");
     assert!(at(99) <= FIRST_WEBHOOK || !strict(), "{took:?}");
     assert_eq!((hook.out_of_turn(), hook.without_one_id()), (vec![], vec![]));
@@ -123,6 +129,23 @@ fn a_resolve_goes_to_whom_the_firing_went_also_after_a_reload() {
     let pair = told(&[("firing", "vendor.down"), ("resolved", "vendor.down")]);
     assert_eq!((told_first.told(), told_then.told()), (pair.clone(), pair));
     assert_eq!((told_first.out_of_turn(), told_then.out_of_turn()), (vec![], vec![]));
+}
+
+#[test]
+fn a_reload_tells_the_receivers_that_it_brings() {
+    let (api, [before, new]) = (FakeVendor::start(), [(); 2].map(|()| Receiver::start()));
+    let one = receiver("before", &before.url(), PATIENT);
+    let acme = |severity: &str| vendor(1, &[check("a", &api.url("/a"), &format!("severity = \"{severity}\""))]);
+    let mut daemon = Daemon::new(&config(&[one.clone(), route("before", "")]), &[("acme", &acme("none"))]);
+    api.set("/a", 500);
+    daemon.start();
+    level(&daemon, "vendord_check_state_level", 5.0);
+    // With the reload the check counts, so the vendor is down: that is for a receiver of the same reload.
+    daemon.write_config(&config(&[one, receiver("new", &new.url(), PATIENT), route("new", "")]));
+    daemon.write_vendor("acme", &acme("down"));
+    reloaded(&daemon);
+    tells(&daemon, &new, 1, "firing", "vendor.down");
+    assert_eq!(before.tries().len(), 0);
 }
 
 #[test]

@@ -92,9 +92,11 @@ fn mode(path: &Path, mode: u32) {
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// Each way to lose a secret, and what the refusal names beside the path.
-fn lost_secrets() -> Vec<(&'static str, fn(&Path), &'static [&'static str])> {
-    let mut ways: Vec<(&'static str, fn(&Path), &'static [&'static str])> = vec![
+/// A way to lose a secret, and what the refusal names beside the path.
+type Loss = (&'static str, fn(&Path), &'static [&'static str]);
+
+fn lost_secrets() -> Vec<Loss> {
+    let mut ways: Vec<Loss> = vec![
         ("missing", |path| std::fs::remove_file(path).unwrap(), &["no such file"]),
         ("world-readable", |path| mode(path, 0o604), &["read by everybody", "mode 0604", "chmod"]),
         ("empty", |path| std::fs::write(path, "\n").unwrap(), &["empty", "mode 0600"]),

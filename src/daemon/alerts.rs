@@ -137,6 +137,18 @@ impl Desk<'_> {
         self.judge(&identity, holding);
     }
 
+    /// The receiver is no longer suspended.
+    pub fn end_failing(&mut self, receiver: &str) {
+        self.judge(&Identity { rule: Rule::DeliveryFailing, vendor: None, subject: receiver.to_owned() }, None);
+    }
+
+    /// What joined `done` while its first `tried` alerts went out.
+    pub fn tell_rest(&mut self, done: &Delivery, tried: usize) {
+        let links = links(self.config);
+        let mut plan = Plan { routes: &self.config.routes, links: &links, now: self.now, new_id: &mut Uuid::now_v7 };
+        self.book.tell_rest(done, tried, &mut plan);
+    }
+
     /// Ends what is about something that the configuration no longer has.
     pub fn end_unknown(&mut self, fleet: &Fleet) {
         let vendors: BTreeSet<&VendorId> = fleet.vendors.iter().map(|v| &v.id).collect();

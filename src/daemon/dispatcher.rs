@@ -26,6 +26,8 @@ use crate::telemetry::Telemetry;
 
 /// Tries of one lane at a time: one that hangs for its 15 s leaves room for others.
 const LANE_IN_FLIGHT_MAX: usize = 4;
+/// What a bucket holds: after a pause a lane is drained at its rate and no faster.
+const BURST: f64 = 1.0;
 /// How often a suspended receiver is asked whether it is back.
 const SUSPENDED_TEST_EVERY: Duration = Duration::from_secs(3600);
 const IDLE: Duration = Duration::from_secs(3600);
@@ -40,6 +42,8 @@ pub enum News {
 struct Tried {
     receiver: String,
     seq: Option<i64>,
+    /// How many alerts the message had.
+    alerts: usize,
     answer: Result<Answer, FetchError>,
     took: Duration,
 }
@@ -62,6 +66,8 @@ struct Lane {
 pub struct Dispatcher {
     fetch: Fetch,
     lanes: BTreeMap<String, Lane>,
+    /// Committed for receivers of a configuration that this file has not heard of yet: a reload reaches the recorder first.
+    early: BTreeMap<i64, Delivery>,
     inputs: Inputs,
     telemetry: Telemetry,
     began: (Instant, Timestamp),
@@ -78,6 +84,7 @@ impl Dispatcher {
         let mut dispatcher = Dispatcher {
             fetch: Fetch::new(&user_agent(&config.agent.contact)),
             lanes: BTreeMap::new(),
+            early: BTreeMap::new(),
             inputs,
             telemetry,
             began: (clock::instant(), clock::now()),
@@ -135,6 +142,10 @@ impl Dispatcher {
             let lane = match old.remove(&receiver.name) {
                 Some(lane) => {
                     let same = lane.receiver.fingerprint == receiver.fingerprint;
+                    if lane.suspended.is_some() && !same {
+                        // Else a change back would find it suspended again after a restart.
+                        self.inputs.tell(Input::Suspended { receiver: receiver.name.clone(), suspension: None });
+                    }
                     Lane {
                         suspended: lane.suspended.filter(|_| same),
                         paused_until: lane.paused_until.filter(|_| same),
@@ -146,14 +157,26 @@ impl Dispatcher {
             };
             self.lanes.insert(receiver.name.clone(), lane);
         }
+        let early = std::mem::take(&mut self.early);
+        self.committed(early.into_values().collect());
     }
 
     fn committed(&mut self, deliveries: Vec<Delivery>) {
         // The store's instants are the wall clock's of when they were written.
         let stepped = clock::now().millis_since(self.now());
         for mut delivery in deliveries {
-            let Some(lane) = self.lanes.get_mut(&delivery.receiver) else { continue };
-            lane.in_flight.remove(&delivery.seq);
+            let Some(lane) = self.lanes.get_mut(&delivery.receiver) else {
+                match delivery.state {
+                    DeliveryState::Pending => drop(self.early.insert(delivery.seq, delivery)),
+                    _ => drop(self.early.remove(&delivery.seq)),
+                }
+                continue;
+            };
+            // An alert that joins a moment before the message goes out is no end of the try.
+            let joined = |before: &Arc<Delivery>| delivery.state == DeliveryState::Pending && delivery.attempts == before.attempts;
+            if !lane.pending.get(&delivery.seq).is_some_and(joined) {
+                lane.in_flight.remove(&delivery.seq);
+            }
             if delivery.state == DeliveryState::Pending {
                 delivery.next_attempt_at = delivery.next_attempt_at.map(|at| Timestamp::from_millis(at.as_millis() - stepped));
                 lane.pending.insert(delivery.seq, Arc::new(delivery));
@@ -180,7 +203,7 @@ impl Dispatcher {
         let now = self.began.1 + clock::instant().duration_since(self.began.0);
         match t.seq.and_then(|seq| lane.pending.get(&seq).cloned()) {
             None => lane.tested(&t.answer, now, &self.inputs),
-            Some(delivery) => lane.tried(&delivery, &t.answer, now, &self.inputs),
+            Some(delivery) => lane.tried(&delivery, t.alerts, &t.answer, now, &self.inputs),
         }
     }
 }
@@ -188,7 +211,7 @@ impl Dispatcher {
 impl Lane {
     fn new(receiver: Arc<Receiver>, now: Timestamp) -> Lane {
         Lane {
-            tokens: burst(&receiver),
+            tokens: BURST,
             receiver,
             pending: BTreeMap::new(),
             in_flight: BTreeSet::new(),
@@ -226,7 +249,7 @@ impl Lane {
 
     fn refill(&mut self, now: Timestamp) {
         let gained = now.since(self.refilled).as_secs_f64() * self.receiver.rate;
-        self.tokens = (self.tokens + gained).min(burst(&self.receiver));
+        self.tokens = (self.tokens + gained).min(BURST);
         self.refilled = now;
     }
 
@@ -249,7 +272,7 @@ impl Lane {
         }
     }
 
-    fn tried(&mut self, delivery: &Delivery, answer: &Result<Answer, FetchError>, now: Timestamp, inputs: &Inputs) {
+    fn tried(&mut self, delivery: &Delivery, alerts: usize, answer: &Result<Answer, FetchError>, now: Timestamp, inputs: &Inputs) {
         let mending = self.mending.get(&delivery.seq).copied().unwrap_or(0);
         let verdict = verdict(answer, mending);
         let next = self.next(delivery, &verdict, mending, now);
@@ -262,7 +285,7 @@ impl Lane {
             error: error_text(answer, &verdict),
             next,
         };
-        inputs.tell(Input::Attempted(Attempted { attempt, failure: failed.map(channels::Failure::as_str) }));
+        inputs.tell(Input::Attempted(Attempted { attempt, alerts, failure: failed.map(channels::Failure::as_str) }));
         if verdict == Verdict::Suspend {
             let suspension = Suspension { since: clock::now(), fingerprint: self.receiver.fingerprint };
             self.suspended = Some(suspension);
@@ -280,7 +303,8 @@ impl Lane {
             Verdict::Dead { .. } | Verdict::Suspend => return Next::Dead,
             Verdict::Again { not_before } => {
                 if let Some(pause) = not_before {
-                    self.paused_until = Some(now + *pause);
+                    // Of the answers to tries at the same time, the one that asks for most holds.
+                    self.paused_until = self.paused_until.max(Some(now + *pause));
                 }
                 retry::wait(&self.receiver.retry, tries, jitter, *not_before)
             }
@@ -291,11 +315,6 @@ impl Lane {
         };
         wait.map_or(Next::Dead, |wait| Next::Again(clock::now() + wait))
     }
-}
-
-/// A bucket holds a second's worth, and at least one.
-fn burst(receiver: &Receiver) -> f64 {
-    receiver.rate.max(1.0)
 }
 
 fn send(
@@ -309,8 +328,9 @@ fn send(
     let (receiver, fetch, ended) = (receiver.clone(), fetch.clone(), ended.clone());
     tasks.spawn(async move {
         let began = clock::instant();
+        let alerts = delivery.alerts.len();
         let answer = fetch.send(receiver.channel.render(&delivery, clock::now())).await;
-        let _ = ended.send(Tried { receiver: receiver.name.clone(), seq, answer, took: began.elapsed() });
+        let _ = ended.send(Tried { receiver: receiver.name.clone(), seq, alerts, answer, took: began.elapsed() });
     });
 }
 

@@ -44,6 +44,8 @@ pub struct Saw {
 /// One try of a delivery.
 pub struct Attempted {
     pub attempt: Attempt,
+    /// How many alerts the message had that was tried: one may have joined while it went out.
+    pub alerts: usize,
     /// Word of the metric, if it failed.
     pub failure: Option<&'static str>,
 }

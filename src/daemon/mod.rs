@@ -176,14 +176,15 @@ impl Daemon {
     }
 
     async fn until_signal(mut self) -> Result<(), RunError> {
+        // Before anybody is told that it is ready: until they are listened for, these signals kill.
+        let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        let gone = self.recorder_gone.clone();
         self.start_prober();
         self.site.ready.store(true, Ordering::Release);
         let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
-        let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-        let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let gone = self.recorder_gone.clone();
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         loop {
             tokio::select! {
                 _ = term.recv() => break,
@@ -278,6 +279,7 @@ impl Daemon {
 
     /// Stops looking, lets answers come in, writes everything down.
     async fn stop(self) -> Result<(), RunError> {
+        let began = clock::instant();
         self.site.ready.store(false, Ordering::Release);
         tracing::info!("stopping");
         self.stop_looking.cancel();
@@ -285,7 +287,8 @@ impl Daemon {
         let _ = self.dispatcher.await;
         self.inputs.tell(Input::Stop);
         let ended = tokio::task::spawn_blocking(move || self.recorder.join());
-        match tokio::time::timeout(STOP_WITHIN, ended).await {
+        // What the dispatcher took to hear the last answers is part of the promise.
+        match tokio::time::timeout(STOP_WITHIN.saturating_sub(began.elapsed()), ended).await {
             Ok(Ok(Ok(outcome))) => Ok(outcome?),
             Ok(_) => Err(anyhow::anyhow!("the recorder ended with a panic").into()),
             Err(_) => Err(anyhow::anyhow!("the store did not take the last results within {} s", STOP_WITHIN.as_secs()).into()),

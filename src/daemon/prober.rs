@@ -233,3 +233,61 @@ fn in_flight_max(configured: usize) -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
     configured.min((limit.saturating_sub(KEPT_FREE) / 2) as usize).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::daemon::inputs::{Input, inputs};
+    use crate::model::{Outcome, Timestamp};
+    use crate::probes::Run;
+
+    /// Panics every other time it is run.
+    #[derive(Default)]
+    struct Shaky(AtomicU32);
+
+    impl Probe for Shaky {
+        fn host(&self) -> &str {
+            "vendor.example:443"
+        }
+
+        fn run(&self, _timeout: Duration) -> Run<'_> {
+            let runs = self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                assert!(runs % 2 == 1, "a mistake in a probe");
+                Observation { outcome: Outcome::Up, ..Observation::failed(Reason::Ok, Duration::ZERO, "") }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn f38_a_probe_that_panics_is_unknown_and_runs_again() {
+        let (inputs, taken) = inputs();
+        let telemetry = Telemetry::default();
+        let host = Arc::new(Semaphore::new(1));
+        let global = Arc::new(Semaphore::new(1));
+        let probe: Arc<dyn Probe> = Arc::new(Shaky::default());
+        let ready = Arc::new(Ready { probe, timeout: Duration::from_secs(1), hint: Arc::default(), host: host.clone() });
+        let one = || One {
+            ready: ready.clone(),
+            due: Due { key: CheckKey(1), at: Duration::ZERO },
+            began: clock::instant(),
+            global: global.clone(),
+            inputs: inputs.clone(),
+            telemetry: telemetry.clone(),
+        };
+        for (run, want) in
+            [(1, (Outcome::Unknown, Reason::Internal)), (2, (Outcome::Up, Reason::Ok)), (3, (Outcome::Unknown, Reason::Internal))]
+        {
+            one().run().await;
+            let Some(Input::Saw(saw)) = taken.at_hand() else { panic!("run {run} left nothing") };
+            assert_eq!((saw.observation.outcome, saw.observation.reason), want, "run {run}");
+            assert!(saw.at > Timestamp::from_millis(0));
+        }
+        assert_eq!(telemetry.probe_panics.get(), 2);
+        assert_eq!(telemetry.checks_in_flight.get(), 0);
+        assert_eq!((host.available_permits(), global.available_permits()), (1, 1), "a panic keeps no permit");
+    }
+}

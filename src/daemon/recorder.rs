@@ -154,6 +154,9 @@ impl Recorder {
             Input::Saw(saw) => self.saw(saw),
             Input::Attempted(attempted) => self.attempted(attempted),
             Input::Suspended { receiver, suspension } => {
+                if suspension.is_none() {
+                    self.with_desk(self.clocks.last().wall, |desk, _| desk.end_failing(&receiver));
+                }
                 self.commits.add(true).suspensions.push((receiver, suspension));
             }
             Input::Reload { config, answer } => {
@@ -239,6 +242,7 @@ impl Recorder {
     }
 
     fn take_told(&mut self) {
+        self.bury_orphans();
         let changes = self.book.take_changes();
         if !changes.is_empty() {
             self.commits.told(changes);
@@ -263,7 +267,10 @@ impl Recorder {
                 self.telemetry.deliveries_dead.with_label_values(&[labels[0], labels[1], reason]).inc();
                 tracing::error!(delivery = %done.id, receiver = done.receiver, error = done.last_error.as_deref().unwrap_or(""), "a delivery was given up");
             }
-            self.with_desk(now, |desk, _| desk.judge_receiver(&done, dead));
+            self.with_desk(now, |desk, _| {
+                desk.judge_receiver(&done, dead);
+                desk.tell_rest(&done, attempted.alerts);
+            });
         }
         self.take_told();
     }
@@ -381,13 +388,17 @@ impl Recorder {
             // The stored state follows the terms: rows after it are folded under those they name.
             self.commits.state(key, self.next_seq - 1, &watched.state);
         }
-        let exists: BTreeSet<String> = self.config.receivers.iter().map(|r| r.name.clone()).collect();
-        self.book.bury(|receiver| exists.contains(receiver));
         for place in 0..self.fleet.vendors.len() {
             self.judge_vendor(place, now);
         }
         self.with_desk(now.wall, |desk, fleet| desk.end_unknown(fleet));
         self.commits.add(true);
+    }
+
+    /// A resolve goes where its firing went, also after that receiver left the configuration: there it is dead, visibly.
+    fn bury_orphans(&mut self) {
+        let receivers = &self.config.receivers;
+        self.book.bury(|receiver| receivers.iter().any(|r| r.name == receiver));
     }
 
     fn scheduled(&self) -> Vec<Scheduled> {

@@ -197,24 +197,44 @@ impl Book {
         }
     }
 
-    /// A higher severity is news; anything else that changed while it fires is not.
+    /// A message that still gathers says what is true when it goes out. Afterwards a higher severity is news; anything
+    /// else that changed is not.
     fn worsen(&mut self, identity: &Identity, holding: Holding, plan: &mut Plan) {
         let Some(alert) = self.firing.get_mut(identity) else { return };
-        if holding.severity <= alert.severity {
+        let worse = holding.severity > alert.severity;
+        let gathering = gathering(&self.pending, alert.id, plan.now);
+        let fresh = !gathering.is_empty() && (&holding.summary, &holding.evidence) != (&alert.summary, &alert.evidence);
+        if !worse && !fresh {
             return;
         }
-        alert.severity = holding.severity;
+        alert.severity = alert.severity.max(holding.severity);
         alert.summary = holding.summary;
         alert.evidence = holding.evidence;
         let alert = alert.clone();
         self.changed_alerts.insert(alert.id, alert.clone());
         for group in self.told.get(&alert.id).cloned().unwrap_or_default() {
-            self.tell(Event::Updated, group, plan.now, &alert, plan);
+            match gathering.get(&group) {
+                Some(seq) => self.freshen(*seq, &alert, plan.links),
+                None if worse => self.tell(Event::Updated, group, plan.now, &alert, plan),
+                None => {}
+            }
         }
         // A route that asks for this severity takes it only now.
         if !suppressed(&self.firing, identity) {
             self.tell_firing(&alert, plan);
         }
+    }
+
+    fn freshen(&mut self, seq: i64, alert: &Alert, links: &Links) {
+        let Some(delivery) = self.pending.get_mut(&seq) else { return };
+        let facts = facts::facts(alert, links);
+        let others: usize = delivery.alerts.iter().filter(|told| told.alert != alert.id).map(|told| facts::size(&told.facts)).sum();
+        // Where the new words do not fit beside the other alerts of the message, the old ones stay.
+        if others + facts::size(&facts) > FACTS_BYTES_MAX {
+            return;
+        }
+        delivery.alerts.iter_mut().filter(|told| told.alert == alert.id).for_each(|told| told.facts = facts.clone());
+        self.changed_deliveries.insert(seq);
     }
 
     fn end(&mut self, identity: &Identity, over: Over, plan: &mut Plan) {
@@ -335,6 +355,19 @@ impl Book {
         }
     }
 
+    /// Alerts that joined `done` while its first `tried` ones went out were in no message: what still fires gets one of
+    /// its own, what is over is told by its resolve.
+    pub fn tell_rest(&mut self, done: &Delivery, tried: usize, plan: &mut Plan) {
+        if done.event != Event::Firing {
+            return;
+        }
+        for missed in done.alerts.iter().skip(tried) {
+            if let Some(alert) = self.firing.values().find(|a| a.id == missed.alert).cloned() {
+                self.tell(Event::Firing, (done.receiver.clone(), done.group.clone()), plan.now, &alert, plan);
+            }
+        }
+    }
+
     /// Gives up what waits for receivers that no longer exist.
     pub fn bury(&mut self, receiver_exists: impl Fn(&str) -> bool) {
         let orphans: Vec<i64> = self.pending.values().filter(|d| !receiver_exists(&d.receiver)).map(|d| d.seq).collect();
@@ -365,6 +398,13 @@ impl Book {
             *last = (*last).max(delivery.due_at);
         }
     }
+}
+
+/// The deliveries that tell the firing of `alert` and are not yet due, by group.
+fn gathering(pending: &BTreeMap<i64, Delivery>, alert: Uuid, now: Timestamp) -> BTreeMap<Group, i64> {
+    let tells = |d: &&Delivery| d.event == Event::Firing && d.alerts.iter().any(|told| told.alert == alert);
+    let gathers = pending.values().filter(|d| d.attempts == 0 && d.due_at > now).filter(tells);
+    gathers.map(|d| ((d.receiver.clone(), d.group.clone()), d.seq)).collect()
 }
 
 /// While a vendor is down nobody needs to hear that it is degraded.

@@ -157,8 +157,8 @@ fn degraded_is_not_told_while_down_fires() {
 fn a_higher_severity_is_an_update_a_lower_one_is_not() {
     let mut desk = Desk::new(vec![route("oncall")]);
     desk.judge(100, Rule::TlsExpiring, "acme", Some(Severity::Warning));
-    assert_eq!(told(&desk.judge(101, Rule::TlsExpiring, "acme", CRITICAL)), [(Event::Updated, 101, 1)]);
-    assert_eq!(told(&desk.judge(102, Rule::TlsExpiring, "acme", Some(Severity::Warning))), []);
+    assert_eq!(told(&desk.judge(116, Rule::TlsExpiring, "acme", CRITICAL)), [(Event::Updated, 116, 1)]);
+    assert_eq!(told(&desk.judge(117, Rule::TlsExpiring, "acme", Some(Severity::Warning))), []);
 }
 
 #[test]
@@ -232,4 +232,38 @@ fn who_asks_for_a_severity_hears_of_what_reaches_it_later() {
     let worse = desk.judge(100, Rule::TlsExpiring, "acme", CRITICAL);
     assert_eq!(to(&worse), [("lead".to_owned(), Event::Updated), ("oncall".to_owned(), Event::Firing)]);
     assert_eq!(to(&desk.judge(200, Rule::TlsExpiring, "acme", None)).len(), 2, "both hear of the end");
+}
+
+#[test]
+fn what_joined_while_the_message_went_out_gets_its_own() {
+    let mut desk = Desk::new(vec![route("oncall")]);
+    desk.judge(100, Rule::VendorDown, "acme", CRITICAL);
+    desk.judge(114, Rule::TlsExpiring, "acme", CRITICAL);
+    let joined = desk.judge(114, Rule::VendorFlapping, "acme", CRITICAL).remove(0);
+    assert_eq!(joined.alerts.len(), 3);
+    desk.judge(115, Rule::VendorFlapping, "acme", None);
+    desk.attempt(joined.seq, 115, Next::Delivered);
+    desk.with(115, |book, plan| book.tell_rest(&joined, 1, plan));
+    let rest = desk.book.take_changes().deliveries;
+    assert_eq!(told(&rest), [(Event::Firing, 115, 1)], "what is over is told by its resolve");
+    assert_eq!((rest[0].alerts[0].identity.rule, &rest[0].group), (Rule::TlsExpiring, &joined.group));
+    desk.with(115, |book, plan| book.tell_rest(&joined, 3, plan));
+    assert_eq!(desk.book.take_changes().deliveries, []);
+}
+
+#[test]
+fn a_message_that_gathers_says_what_is_true_when_it_goes_out() {
+    let mut desk = Desk::new(vec![route("oncall")]);
+    let mut judge = |now: i64, severity, evidence: &[&str]| {
+        let evidence = evidence.iter().map(|line| (*line).to_owned()).collect();
+        let holding = Holding { evidence, ..holding(severity) };
+        desk.with(now, |book, plan| book.judge(&identity(Rule::VendorDown, "acme"), Ok(holding), plan));
+        let deliveries = desk.book.take_changes().deliveries;
+        deliveries.iter().map(|d| (d.event, d.alerts[0].facts["evidence"].as_array().unwrap().len())).collect::<Vec<_>>()
+    };
+    assert_eq!(judge(100, Severity::Warning, &["a"]), [(Event::Firing, 1)]);
+    assert_eq!(judge(101, Severity::Warning, &["a"]), []);
+    assert_eq!(judge(102, Severity::Warning, &["a", "b"]), [(Event::Firing, 2)]);
+    assert_eq!(judge(103, Severity::Critical, &["a", "b", "c"]), [(Event::Firing, 3)], "worse, and nobody was told yet");
+    assert_eq!(judge(115, Severity::Critical, &["a", "b", "c", "d"]), [], "once it is due it is frozen");
 }

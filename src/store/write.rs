@@ -324,8 +324,11 @@ fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
         d.last_error,
         d.delivered_at.map(Timestamp::as_millis)
     ])?;
-    let mut told =
-        tx.prepare_cached("INSERT INTO delivery_alerts (delivery, position, alert, facts) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    // While a message gathers, what it says is kept fresh.
+    let mut told = tx.prepare_cached(
+        "INSERT INTO delivery_alerts (delivery, position, alert, facts) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (delivery, position) DO UPDATE SET facts = excluded.facts WHERE facts <> excluded.facts",
+    )?;
     for (position, t) in d.alerts.iter().enumerate() {
         told.execute(params![d.seq, position as i64, t.alert.to_string(), t.facts.to_string()])?;
     }

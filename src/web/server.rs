@@ -153,8 +153,7 @@ async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
 }
 
 async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    let asked = |name, word: &str| headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains(word));
-    let open_metrics = asked(header::ACCEPT, "application/openmetrics-text");
+    let open_metrics = accepts(&headers, &header::ACCEPT, "application/openmetrics-text");
     let text = page(&site, open_metrics);
     let kind = if open_metrics {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -162,12 +161,22 @@ async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response 
         "text/plain; version=0.0.4; charset=utf-8"
     };
     let response = Response::builder().header(header::CONTENT_TYPE, kind).header(header::VARY, "Accept, Accept-Encoding");
-    let response = if asked(header::ACCEPT_ENCODING, "gzip") {
+    let response = if accepts(&headers, &header::ACCEPT_ENCODING, "gzip") {
         response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip(text.as_bytes())))
     } else {
         response.body(Body::from(text))
     };
     response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// Whether a list names `word`, and not with a weight of zero, which refuses it (RFC 9110 12.4.2).
+fn accepts(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
+    let zero = |parameter: &str| parameter.trim().strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0));
+    let accepted = |item: &str| {
+        let mut parts = item.split(';');
+        parts.next().is_some_and(|named| named.trim().eq_ignore_ascii_case(word)) && !parts.any(zero)
+    };
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|list| list.split(',').any(accepted))
 }
 
 fn page(site: &Site, open_metrics: bool) -> String {

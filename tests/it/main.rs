@@ -3,11 +3,17 @@
 #![allow(clippy::disallowed_methods, reason = "tests measure real time with real clocks")]
 
 mod accepted_configs;
+mod alerts;
 mod broken_configs;
 mod cli;
 mod example_config;
+mod faults;
 mod harness;
 mod harness_itself;
+mod receiver_down;
+mod receivers;
 mod reference;
+mod scene;
+mod scrape;
 mod tidy;
 mod webhook;

@@ -1,0 +1,4 @@
+#!/bin/sh
+# The daemon where descriptors are few.
+ulimit -n "$DESCRIPTORS" || exit 99
+exec "$VENDORD" "$@"

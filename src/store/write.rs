@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
 use super::batch::RegisteredCheck;
@@ -45,9 +45,7 @@ impl Writer {
         }
         let lock = Lock::take(path, allow_network_fs)?;
         if path.exists() {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let look = Connection::open_with_flags(path, flags)?;
-            migrate::check_usable(&look)?;
+            look(path)?;
         } else {
             // SQLite gives the write-ahead log the mode of the database.
             let make = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
@@ -133,6 +131,19 @@ impl Writer {
             Err(error) => return Err(error),
         }
         db.close().map_err(|(_, error)| error.into())
+    }
+}
+
+/// Whether the file is ours to write, before anything is written.
+fn look(path: &Path) -> Result<(), StoreError> {
+    let with = |access| {
+        let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        migrate::check_usable(&db)
+    };
+    match with(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // A kill while the file was made left a rollback journal, which only a writer can play back.
+        Err(StoreError::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => with(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        other => other,
     }
 }
 

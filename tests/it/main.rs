@@ -5,8 +5,11 @@
 mod accepted_configs;
 mod broken_configs;
 mod cli;
+mod crash;
+mod evidence;
 mod example_config;
 mod harness;
 mod harness_itself;
+mod scene;
 mod tidy;
 mod webhook;

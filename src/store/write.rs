@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
 
-use super::batch::RegisteredCheck;
+use super::batch::{JournalRow, RegisteredCheck};
 use super::{BUSY_TIMEOUT, Batch, CheckKey, Lock, Reader, Registration, StoreError, StoredEvent, migrate};
 use crate::health::SegmentWrite;
 use crate::model::time::millis;
@@ -24,8 +24,29 @@ pub struct Writer {
     boot_id: String,
     /// `None` after a disk error, until it could be opened again.
     db: Option<Connection>,
-    next_batch: i64,
+    /// The number of the last try to write; each has its own.
+    last_try: i64,
+    /// The try whose answer may have been lost.
+    unsure: Option<Offered>,
+    /// What of the batch that is offered is on disk already, because an earlier try of it was.
+    applied: Offered,
     _lock: Lock,
+}
+
+/// How far a batch had grown at a try: its lists grow at their end.
+#[derive(Clone, Copy, Default)]
+struct Offered {
+    number: i64,
+    through_seq: i64,
+    segments: usize,
+    events: usize,
+}
+
+impl Offered {
+    fn of(batch: &Batch, number: i64) -> Offered {
+        let through_seq = batch.observations.last().map_or(0, |row| row.seq);
+        Offered { number, through_seq, segments: batch.segments.len(), events: batch.events.len() }
+    }
 }
 
 /// Ids that the store gave to a check, and the terms that are in force.
@@ -53,8 +74,8 @@ impl Writer {
         }
         let mut db = connect(path)?;
         migrate::migrate(&mut db)?;
-        let last: i64 = db.query_row("SELECT last_batch FROM meta", [], |r| r.get(0))?;
-        Ok(Writer { path: path.to_owned(), boot_id, db: Some(db), next_batch: last + 1, _lock: lock })
+        let last_try = last_batch(&db)?;
+        Ok(Writer { path: path.to_owned(), boot_id, db: Some(db), last_try, unsure: None, applied: Offered::default(), _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -66,46 +87,51 @@ impl Writer {
         Reader::open(&self.path)
     }
 
-    /// Makes `batch` durable. After a passing error the same batch must be offered again (more may have been added to it).
+    /// Makes `batch` durable. After a passing error the same batch must be offered again; more may have been added to it.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let number = self.next_batch;
-        let boot_id = self.boot_id.clone();
-        self.once(number, |tx| write_batch(tx, batch, &boot_id))
+        self.connected()?;
+        let (applied, boot_id) = (self.applied, self.boot_id.clone());
+        self.unsure = Some(Offered::of(batch, self.last_try + 1));
+        self.transact(|tx| write_batch(tx, batch, applied, &boot_id))?;
+        (self.unsure, self.applied) = (None, Offered::default());
+        Ok(())
     }
 
-    /// Runs `work` in one transaction that is applied at most once, also when the answer of an earlier try was lost.
-    fn once<T: Default>(&mut self, number: i64, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let reopened = self.db.is_none();
+    /// Runs `work` in one transaction that leaves its number.
+    fn transact<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.last_try += 1;
+        let number = self.last_try;
         let outcome = self.connected().and_then(|db| {
-            if reopened && last_batch(db)? >= number {
-                return Ok(T::default());
-            }
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&tx)?;
             tx.prepare_cached("UPDATE meta SET last_batch = ?1")?.execute([number])?;
             tx.commit()?;
             Ok(done)
         });
-        match &outcome {
-            Ok(_) => self.next_batch = number + 1,
+        if let Err(StoreError::Disk(_)) = &outcome {
             // Whatever the page cache holds now may not be on disk.
-            Err(StoreError::Disk(_)) => self.db = None,
-            Err(_) => {}
+            self.db = None;
         }
         outcome
     }
 
     fn connected(&mut self) -> Result<&mut Connection, StoreError> {
         if self.db.is_none() {
-            self.db = Some(connect(&self.path)?);
+            let mut db = connect(&self.path)?;
+            // What a failed sync left in the log is written and synced anew, or it is not believed.
+            checkpoint(&mut db, "PASSIVE")?;
+            let last = last_batch(&db)?;
+            if let Some(unsure) = self.unsure.filter(|unsure| unsure.number == last) {
+                self.applied = unsure;
+            }
+            self.db = Some(db);
         }
         self.db.as_mut().ok_or(StoreError::Busy)
     }
 
     /// Brings vendors, checks and terms to what the configuration says; what left it is retired, its history stays.
     pub fn register(&mut self, vendors: &[Registration], location: &str, now: Timestamp) -> Result<Vec<Registered>, StoreError> {
-        let number = self.next_batch;
-        self.once(number, |tx| register(tx, vendors, location, now))
+        self.transact(|tx| register(tx, vendors, location, now))
     }
 
     /// Copies the log into the database when it has grown, and looks at the result. A reader may hold it up; then later.
@@ -170,9 +196,10 @@ fn checkpoint(db: &mut Connection, mode: &str) -> Result<(), StoreError> {
     if busy != 0 && mode == "TRUNCATE" { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Result<()> {
-    observations(tx, batch)?;
-    for (key, write) in &batch.segments {
+/// Rows that can be written twice are; of the others those that are not `applied`.
+fn write_batch(tx: &Transaction, batch: &Batch, applied: Offered, boot_id: &str) -> rusqlite::Result<()> {
+    observations(tx, batch.observations.iter().filter(|row| row.seq > applied.through_seq))?;
+    for (key, write) in batch.segments.iter().skip(applied.segments) {
         segment(tx, *key, write)?;
     }
     states(tx, batch)?;
@@ -181,16 +208,16 @@ fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Resu
     batch.told.deliveries.iter().try_for_each(|d| delivery(tx, d))?;
     batch.attempts.iter().try_for_each(|(a, number)| attempt(tx, a, *number))?;
     suspensions(tx, batch)?;
-    batch.events.iter().try_for_each(|e| event(tx, e))?;
+    batch.events.iter().skip(applied.events).try_for_each(|e| event(tx, e))?;
     heartbeat(tx, batch)
 }
 
-fn observations(tx: &Transaction, batch: &Batch) -> rusqlite::Result<()> {
+fn observations<'b>(tx: &Transaction, rows: impl Iterator<Item = &'b JournalRow>) -> rusqlite::Result<()> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO journal (seq, terms_id, at, outcome, reason, duration_us, resolve_us, connect_us, tls_us, processing_us, transfer_us, http_status)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    for row in &batch.observations {
+    for row in rows {
         let o = &row.observation;
         let [resolve, connect, tls, processing, transfer] = o.phases.values();
         insert.execute(params![

@@ -11,5 +11,6 @@ mod example_config;
 mod harness;
 mod harness_itself;
 mod scene;
+mod store_faults;
 mod tidy;
 mod webhook;

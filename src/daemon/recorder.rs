@@ -20,7 +20,7 @@ use crate::clock::{self, Reading};
 use crate::config::Config;
 use crate::health::{self, Absence, CheckState, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Observation, Timestamp, Uuid, VendorId};
+use crate::model::{Delivery, DeliveryState, Observation, Outcome, Timestamp, Uuid, VendorId};
 use crate::routing::{Attempt, Book, Changes};
 use crate::store::{Batch, CheckKey, Heartbeat, JournalRow, Registered, StoreError, StoredEvent, Suspension, Writer};
 use crate::telemetry::Telemetry;
@@ -303,7 +303,10 @@ impl Recorder {
         false
     }
 
-    fn saw(&mut self, saw: Saw) {
+    fn saw(&mut self, mut saw: Saw) {
+        if blame::is_our_clock(saw.observation.reason, &self.opinions) {
+            saw.observation.outcome = Outcome::Unknown;
+        }
         let Some(watched) = self.fleet.checks.get_mut(&saw.key) else { return };
         let o = &saw.observation;
         let run = Run { at: saw.at, boot: saw.boot, outcome: o.outcome, reason: o.reason, duration: o.duration };
@@ -337,7 +340,7 @@ impl Recorder {
             self.judge_vendor(place, now);
         }
         if certificate {
-            self.with_desk(now.wall, |desk, fleet| desk.judge_certificate(fleet, key));
+            self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_certificate(fleet, key));
         }
     }
 
@@ -376,7 +379,8 @@ impl Recorder {
             self.batch.batch.outages.push(change.outage().clone());
             self.batch.gathers(true);
         }
-        self.with_desk(now.wall, |desk, fleet| desk.judge_vendor(fleet, place));
+        // Not `now`: in an hour that repeats itself, messages would wait for the end of it.
+        self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_vendor(fleet, place));
     }
 
     /// Lets the book take in what holds now, with this instant's routes.
@@ -474,8 +478,18 @@ impl Recorder {
         if self.absences.len() > ABSENCES_MAX {
             self.absences.remove(0);
         }
+        if odd.step_ms != 0 {
+            self.follow_step(odd.step_ms);
+        }
         self.batch.batch.events.push(StoredEvent { kind: odd.kind, from: odd.from, to: odd.to, detail: odd.detail });
         self.batch.gathers(true);
+    }
+
+    /// What was to happen in five minutes happens in five minutes, and what vendors said of our clock was said of another one.
+    fn follow_step(&mut self, step_ms: i64) {
+        self.book.clock_stepped(step_ms);
+        self.opinions.clear();
+        self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_clock(None));
     }
 
     /// Since the last heartbeat no daemon ran.

@@ -331,7 +331,7 @@ fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT INTO deliveries (seq, id, receiver, event, group_labels, created_at, due_at, state, attempts, next_attempt_at, last_code, last_error, delivered_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT (seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at,
+         ON CONFLICT (seq) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at,
            last_code = excluded.last_code, last_error = excluded.last_error, delivered_at = excluded.delivered_at",
     )?
     .execute(params![

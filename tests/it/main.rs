@@ -5,6 +5,7 @@
 mod accepted_configs;
 mod broken_configs;
 mod cli;
+mod clocks;
 mod crash;
 mod evidence;
 mod example_config;

@@ -150,6 +150,26 @@ fn f11_a_wall_clock_that_goes_back_an_hour() {
 }
 
 #[test]
+fn f11_a_daemon_that_starts_an_hour_earlier() {
+    let Some(mut stage) = Stage::new(1) else { return };
+    stage.receiver.set(503);
+    stage.vendors[0].set_all(500);
+    wait_for("a few tries", s(5), || (stage.receiver.tries().len() >= 3).then_some(()));
+    stage.daemon.kill9();
+    stage.shim.step_wall(-HOUR_MS);
+    stage.receiver.set(200);
+    stage.daemon.start();
+    stage.wait_event("clock_step", 1);
+    stage.wait_told("firing", 0, 1);
+    stage.wait_looks(0, 10);
+    stage.vendors[0].set_all(200);
+    stage.wait_told("resolved", 0, 1);
+    stage.stop();
+    timeline(&stage.daemon, "v0/api");
+    assert_eq!(stage.outages("v0").len(), 1);
+}
+
+#[test]
 fn f12_a_wall_clock_that_jumps_ahead() {
     const TEN_YEARS_MS: i64 = 3652 * 24 * HOUR_MS;
     let Some(mut stage) = Stage::new(1) else { return };

@@ -201,6 +201,35 @@ fn f05_a_full_disk_loses_nothing_and_nothing_unstored_is_told() {
     assert!(down.as_f64().is_some_and(|seconds| seconds >= 2.5), "the outage began before it could be stored: {down}");
 }
 
+#[test]
+fn f42_a_full_disk_and_a_kill() {
+    let Some(shim) = Shim::new("vendord.db") else { return };
+    let (vendor, receiver) = (FakeVendor::start(), Receiver::start());
+    let mut daemon = scene_of(&vendor, &receiver).environment(shim.environment());
+    daemon.start();
+    daemon.wait_for("the vendor up", s(5), |d| (d.metric("vendord_check_state_level", &[]) == Some(1.0)).then_some(()));
+    let shown = daemon.metric("vendord_check_runs_total", &[]).unwrap_or(0.0) as i64;
+
+    shim.fail_nth(Call::Write, 1, Errno::NOSPC, true);
+    vendor.set_all(500);
+    daemon.wait_for("the store to be down", s(5), |d| (d.metric("vendord_store_up", &[]) == Some(0.0)).then_some(()));
+    daemon.kill9();
+    daemon.spawn();
+    assert_eq!(daemon.wait_end(s(10)).code(), Some(4), "{}", daemon.tail());
+    assert!(daemon.tail().contains("disk"), "{}", daemon.tail());
+    assert_eq!(receiver.tries().len(), 0, "what is told is stored");
+
+    shim.heal();
+    assert!(number(&database(&daemon), "SELECT count(*) FROM journal") >= shown);
+    daemon.start();
+    daemon.wait_for("the firing", s(10), |_| (receiver.told().len() == 1).then_some(()));
+    vendor.set_all(200);
+    daemon.wait_for("the resolve", s(5), |_| (receiver.told().len() == 2).then_some(()));
+    assert_eq!(receiver.out_of_turn(), []);
+    assert!(daemon.term().success());
+    assert_sound(&daemon);
+}
+
 // --- F06: somebody else holds the database --------------------------------------------------------------------------
 
 #[test]

@@ -156,6 +156,8 @@ pub struct Recorder {
     next_seq: i64,
     batch: Pending,
     touched: BTreeSet<CheckKey>,
+    /// The fleet is another one than the board shows.
+    reshaped: bool,
     last_heartbeat: Instant,
     last_checkpoint: Instant,
 }
@@ -205,6 +207,7 @@ impl Recorder {
             opinions: Opinions::new(),
             batch: Pending::default(),
             touched: BTreeSet::new(),
+            reshaped: false,
             last_heartbeat: clock::instant(),
             last_checkpoint: clock::instant(),
         };
@@ -516,8 +519,12 @@ impl Recorder {
         self.config = config;
         self.end_retired(&gone, &outages, now);
         self.settle(&registered, now);
-        self.commit()?;
-        self.publish_all();
+        self.reshaped = true;
+        match self.commit() {
+            // It is registered and in force; what follows from it is kept and offered again, as any batch is.
+            Err(error) if error.is_passing() => tracing::warn!(%error, "the store refuses; what the reload changed waits in memory"),
+            committed => committed?,
+        }
         Ok(Reloaded { checks: self.scheduled() })
     }
 
@@ -579,7 +586,11 @@ impl Recorder {
         self.telemetry.store_up.set(i64::from(outcome.is_ok()));
         outcome?;
         let done = std::mem::take(&mut self.batch);
-        self.publish(&done.batch.told);
+        if std::mem::take(&mut self.reshaped) {
+            self.publish_all();
+        } else {
+            self.publish(&done.batch.told);
+        }
         if !done.batch.told.deliveries.is_empty() {
             // Without a dispatcher the daemon is stopping; the deliveries wait in the store.
             let _ = self.outbox.send(done.batch.told.deliveries);
@@ -613,6 +624,7 @@ impl Recorder {
     }
 
     fn publish_all(&mut self) {
+        self.touched.clear();
         let (vendors, firing, waiting) = (self.fleet.figures(), self.firing_counts(), self.waiting());
         self.board.update(|figures| (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting));
     }

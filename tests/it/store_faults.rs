@@ -201,6 +201,50 @@ fn f05_a_full_disk_loses_nothing_and_nothing_unstored_is_told() {
     assert!(down.as_f64().is_some_and(|seconds| seconds >= 2.5), "the outage began before it could be stored: {down}");
 }
 
+/// Whatever a reload was doing when the disk failed, the vendors that are shown are those of one configuration.
+#[test]
+fn f05_a_reload_meets_a_failing_disk() {
+    let Some(shim) = Shim::new("vendord.db") else { return };
+    let (first, second) = (FakeVendor::start(), FakeVendor::start());
+    second.set_all(500);
+    let file = |vendor: &FakeVendor| scene::vendor(1, &[scene::check("api", &vendor.url("/"), "interval = \"200ms\"\n")]);
+    let mut daemon = Daemon::new(&scene::config(&[]), &[("b", &file(&second))]).environment(shim.environment());
+    daemon.start();
+    let shown = |d: &Daemon| -> Vec<(String, f64)> {
+        let series = d.metrics().0.get("vendord_check_state_level").cloned().unwrap_or_default();
+        series.into_iter().map(|one| (one.labels["vendor"].clone(), one.value)).collect()
+    };
+    // The vendor that comes and goes stands before the one that stays.
+    let wanted = |both: bool| {
+        let a = both.then(|| ("a".to_owned(), 1.0));
+        a.into_iter().chain([("b".to_owned(), 5.0)]).collect::<Vec<_>>()
+    };
+    let mut refused = 0;
+    for (nth, n) in (1..=60).enumerate() {
+        let comes = nth % 2 == 0;
+        if comes {
+            daemon.write_vendor("a", &file(&first))
+        } else {
+            daemon.remove_vendor("a")
+        }
+        shim.fail_nth(Call::Write, n, Errno::IO, false);
+        let (status, said) = scene::reload(&daemon);
+        if status != 200 {
+            refused += 1;
+            let hits = second.hits("/");
+            wait_for("more looks", s(5), || (second.hits("/") >= hits + 2).then_some(()));
+            assert_eq!(shown(&daemon), wanted(!comes), "write {n} failed, and the old configuration is not in force: {said}");
+            daemon.wait_for("the reload after a refused one", s(5), |d| (scene::reload(d).0 == 200).then_some(()));
+        }
+        daemon.wait_for(&format!("the vendors as configured after write {n} failed"), s(5), |d| (shown(d) == wanted(comes)).then_some(()));
+        shim.heal();
+    }
+    assert!(refused > 0, "no reload met a fault");
+    assert_eq!(daemon.ended(), None, "{}", daemon.tail());
+    assert!(daemon.term().success());
+    assert_sound(&daemon);
+}
+
 #[test]
 fn f42_a_full_disk_and_a_kill() {
     let Some(shim) = Shim::new("vendord.db") else { return };

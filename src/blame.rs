@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Blame, VendorId};
+use crate::model::{Blame, Reason, VendorId};
 
 /// Blame of an outage while no witness is asked.
 pub const fn judge() -> Blame {
@@ -26,6 +26,11 @@ pub fn clock_error(opinions: &Opinions) -> Option<i64> {
     let mut offsets: Vec<i64> = opinions.values().copied().filter(|o| o.abs() > DIFFER_BY_MS).collect();
     offsets.sort_unstable();
     offsets.windows(VENDORS_MIN).find(|w| w[VENDORS_MIN - 1] - w[0] <= AGREE_WITHIN_MS).map(|w| w[VENDORS_MIN / 2])
+}
+
+/// Whether a run that ended for `reason` tells of our clock: by a wrong one every certificate is expired, or not yet valid.
+pub fn is_our_clock(reason: Reason, opinions: &Opinions) -> bool {
+    reason == Reason::TlsExpired && clock_error(opinions).is_some()
 }
 
 #[cfg(test)]
@@ -49,5 +54,13 @@ mod tests {
         ] {
             assert_eq!(clock_error(&opinions(offsets)), want, "{offsets:?}");
         }
+    }
+
+    #[test]
+    fn by_a_convicted_clock_nobody_is_expired() {
+        let (convicted, trusted) = (opinions(&[3600, 3601, 3602]), opinions(&[0, 0, 3600]));
+        assert!(is_our_clock(Reason::TlsExpired, &convicted));
+        assert!(!is_our_clock(Reason::TlsExpired, &trusted));
+        assert!(!is_our_clock(Reason::TlsName, &convicted));
     }
 }

@@ -75,7 +75,7 @@ pub fn outage(
     match (latest, first) {
         (Some(open), Some(_)) if open.ended_at.is_none() => grown(open, &down).map(OutageChange::Grew),
         (Some(open), None) if open.ended_at.is_none() => Some(OutageChange::Ended(ended(open, checks, now))),
-        (Some(over), Some(first)) if over.ended_at.is_some_and(|end| first.since.since(end) <= merge_gap) => {
+        (Some(over), Some(first)) if since_end(over, first).is_some_and(|gap| gap <= merge_gap) => {
             let reopened = Outage { ended_at: None, stepped: None, ..over.clone() };
             Some(OutageChange::Reopened(grown(&reopened, &down).unwrap_or(reopened)))
         }
@@ -93,6 +93,13 @@ pub fn outage(
         })),
         (_, None) => None,
     }
+}
+
+/// How long it was over when `next` began, by the clock that did not step where that is known.
+fn since_end(over: &Outage, next: Confirmed) -> Option<Duration> {
+    let end = over.ended_at?;
+    let by_boot = || known(next.since_boot)?.checked_sub(over.started_boot? + over.duration(end));
+    Some(by_boot().unwrap_or_else(|| next.since.since(end)))
 }
 
 /// `open` with the checks that are down now; `None` if that changes nothing.
@@ -197,6 +204,23 @@ mod tests {
         let Some(OutageChange::Reopened(again)) = ask(Some(&over), &[check("api", State::Down, 500)], 502) else { panic!() };
         assert_eq!((again.id, again.started_at, again.ended_at), (over.id, at(100), None));
         assert!(matches!(ask(Some(&over), &[check("api", State::Down, 501)], 502), Some(OutageChange::Opened(_))));
+    }
+
+    #[test]
+    fn in_an_hour_that_repeats_itself_the_gap_is_a_gap() {
+        let over = Outage { ended_at: Some(at(200)), ..opened(&[check("api", State::Down, 100)], 101) };
+        let began = |boot| {
+            let down = Confirmed {
+                state: State::Down,
+                since: at(200),
+                since_boot: Duration::from_secs(boot),
+                reason: Reason::Ok,
+                down_until: None,
+            };
+            ask(Some(&over), &[CheckNow { name: "api", confirmed: Some(down), severity: SeverityCap::Down }], 200)
+        };
+        assert!(matches!(began(500), Some(OutageChange::Reopened(_))));
+        assert!(matches!(began(501), Some(OutageChange::Opened(_))));
     }
 
     #[test]

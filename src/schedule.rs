@@ -212,11 +212,46 @@ fn spread(hash: u64, interval: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     mod properties;
 
     const S: Duration = Duration::from_secs(1);
+
+    proptest! {
+        /// F13: at any instant of 1970 to 2100 the next tick comes within an interval, at the phase of the wall clock, and the one after it an interval later.
+        #[test]
+        fn f13_ticks_follow_each_other_at_any_time(
+            hash in any::<u64>(), interval_ms in 100u64..200_000_000, wall in 0i64..4_133_980_800_000, mono_ms in 0u64..1_000_000_000_000,
+        ) {
+            let (interval, mono) = (Duration::from_millis(interval_ms), Duration::from_millis(mono_ms));
+            let now = Now { wall: Timestamp::from_millis(wall), mono };
+            let tick = tick_of(hash, interval, now);
+            let next = next_tick(tick, interval, mono);
+            prop_assert!(next > mono && next <= mono + interval);
+            prop_assert_eq!(next_tick(tick, interval, next), next + interval);
+            let wall_then = wall + (next - mono).as_millis() as i64;
+            prop_assert_eq!(wall_then.rem_euclid(interval_ms as i64) as u64, hash % interval_ms);
+        }
+
+        /// F11 and F12: once a check is scheduled, no wall clock changes when it is due.
+        #[test]
+        fn f11_a_step_of_the_wall_clock_moves_no_tick(wall in any::<i64>(), stepped in any::<i64>(), interval_s in 1u64..100_000) {
+            let due = |then: i64| {
+                let mut s = Schedule::default();
+                s.put(1, "a/b", cadence(interval_s, 1), None, Now { wall: Timestamp::from_millis(wall), mono: S });
+                let first = s.next_due().unwrap();
+                s.take_due(first).unwrap();
+                // A reload after the step that leaves the check as it is.
+                s.put(1, "a/b", cadence(interval_s, 1), None, Now { wall: Timestamp::from_millis(then), mono: first });
+                s.finished(1, false, first);
+                (first, s.next_due().unwrap())
+            };
+            prop_assert_eq!(due(wall), due(stepped));
+        }
+    }
 
     fn now(wall_s: i64, mono_s: u64) -> Now {
         Now { wall: Timestamp::from_millis(wall_s * 1000), mono: Duration::from_secs(mono_s) }

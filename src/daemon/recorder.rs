@@ -21,7 +21,7 @@ use crate::clock::{self, Reading};
 use crate::config::Config;
 use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Outage, Timestamp, Uuid, VendorId};
+use crate::model::{Delivery, DeliveryState, Outage, Outcome, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
 use crate::store::{CheckKey, Heartbeat, JournalRow, Registered, StoreError, StoredEvent, Writer};
 use crate::telemetry::Telemetry;
@@ -51,6 +51,8 @@ pub struct Recorder {
     clocks: ClockWatch,
     next_seq: i64,
     touched: BTreeSet<CheckKey>,
+    /// The fleet is another one than the board shows.
+    reshaped: bool,
     last_heartbeat: Instant,
     last_checkpoint: Instant,
 }
@@ -90,6 +92,7 @@ impl Recorder {
             outbox,
             opinions: Opinions::new(),
             touched: BTreeSet::new(),
+            reshaped: false,
             last_heartbeat: clock::instant(),
             last_checkpoint: clock::instant(),
         };
@@ -171,7 +174,10 @@ impl Recorder {
         false
     }
 
-    fn saw(&mut self, saw: Saw) {
+    fn saw(&mut self, mut saw: Saw) {
+        if blame::is_our_clock(saw.observation.reason, &self.opinions) {
+            saw.observation.outcome = Outcome::Unknown;
+        }
         let Some(watched) = self.fleet.checks.get_mut(&saw.key) else { return };
         let o = &saw.observation;
         let run = Run { at: saw.at, boot: saw.boot, outcome: o.outcome, reason: o.reason, duration: o.duration };
@@ -201,7 +207,7 @@ impl Recorder {
             self.judge_vendor(place, now);
         }
         if certificate {
-            self.with_desk(now.wall, |desk, fleet| desk.judge_certificate(fleet, key));
+            self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_certificate(fleet, key));
         }
     }
 
@@ -231,7 +237,8 @@ impl Recorder {
             outages.retain(|o| o.id != change.outage().id);
             outages.push(change.outage().clone());
         }
-        self.with_desk(now.wall, |desk, fleet| desk.judge_vendor(fleet, place));
+        // Not `now`: in an hour that repeats itself, messages would wait for the end of it.
+        self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_vendor(fleet, place));
     }
 
     /// Lets the book take in what holds now, with this instant's routes.
@@ -329,7 +336,17 @@ impl Recorder {
         if self.absences.len() > ABSENCES_MAX {
             self.absences.remove(0);
         }
+        if odd.step_ms != 0 {
+            self.follow_step(odd.step_ms);
+        }
         self.commits.add(true).events.push(StoredEvent { kind: odd.kind, from: odd.from, to: odd.to, detail: odd.detail });
+    }
+
+    /// What was to happen in five minutes happens in five minutes, and what vendors said of our clock was said of another one.
+    fn follow_step(&mut self, step_ms: i64) {
+        self.book.clock_stepped(step_ms);
+        self.opinions.clear();
+        self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_clock(None));
     }
 
     /// Since the last heartbeat no daemon ran.
@@ -358,12 +375,12 @@ impl Recorder {
         self.opinions.retain(|vendor, _| self.fleet.vendors.iter().any(|v| v.id == *vendor));
         self.end_retired(&gone, &outages, now);
         self.settle(&registered, now);
+        self.reshaped = true;
         // From here on the new configuration is in force; what the store refuses now waits like everything else.
         match self.commit() {
-            Err(error) if !error.is_passing() => return Err(error),
-            _ => {}
+            Err(error) if error.is_passing() => tracing::warn!(%error, "the store refuses; what the reload changed waits in memory"),
+            committed => committed?,
         }
-        self.publish_all();
         Ok(Reloaded { checks: self.scheduled() })
     }
 
@@ -428,7 +445,11 @@ impl Recorder {
             let _ = self.outbox.send(committed);
         }
         outcome?;
-        self.publish(told);
+        if std::mem::take(&mut self.reshaped) {
+            self.publish_all();
+        } else {
+            self.publish(told);
+        }
         Ok(())
     }
 
@@ -452,6 +473,7 @@ impl Recorder {
     }
 
     fn publish_all(&mut self) {
+        self.touched.clear();
         let (vendors, firing, waiting) = (self.fleet.figures(), self.firing_counts(), self.waiting());
         self.board.update(|figures| (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting));
     }

@@ -20,6 +20,8 @@ pub struct Odd {
     pub from: Timestamp,
     pub to: Timestamp,
     pub detail: String,
+    /// By how much the wall clock stepped, in milliseconds; 0 if it did not.
+    pub step_ms: i64,
 }
 
 impl Odd {
@@ -33,11 +35,11 @@ impl Odd {
     pub fn since_heartbeat(last: &Heartbeat, now: Reading) -> Option<Odd> {
         if now.wall < last.wall {
             let detail = format!("the wall clock is {} behind the last heartbeat", Seconds(last.wall.millis_since(now.wall)));
-            return Some(Odd { kind: "clock_step", from: now.wall, to: now.wall, detail });
+            return Some(Odd { kind: "clock_step", from: now.wall, to: now.wall, detail, step_ms: now.wall.millis_since(last.wall) });
         }
         let how = if last.stopped { "was stopped" } else { "ended without a word" };
         let detail = format!("no daemon ran for {}: the last one {how}", Seconds(now.wall.millis_since(last.wall)));
-        Some(Odd { kind: "monitor_down", from: last.wall, to: now.wall, detail })
+        Some(Odd { kind: "monitor_down", from: last.wall, to: now.wall, detail, step_ms: 0 })
     }
 }
 
@@ -69,7 +71,7 @@ impl ClockWatch {
         let mono = millis(now.mono.saturating_sub(before.mono));
         if boot - mono > millis(SUSPEND_MIN) {
             let detail = format!("the machine slept for {}", Seconds(boot - mono));
-            return Some(Odd { kind: "suspend", from: before.wall.min(now.wall), to: now.wall, detail });
+            return Some(Odd { kind: "suspend", from: before.wall.min(now.wall), to: now.wall, detail, step_ms: 0 });
         }
         let step = wall - boot;
         if step.abs() <= millis(STEP_NOISE) {
@@ -77,7 +79,7 @@ impl ClockWatch {
         }
         let detail = format!("the wall clock stepped by {}", Seconds(step));
         let to = if step > 0 { now.wall } else { before.wall.min(now.wall) };
-        Some(Odd { kind: "clock_step", from: before.wall.min(to), to, detail })
+        Some(Odd { kind: "clock_step", from: before.wall.min(to), to, detail, step_ms: step })
     }
 }
 

@@ -93,6 +93,8 @@ pub fn millis(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -106,6 +108,45 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
             assert_eq!(Timestamp::parse(text), Some(Timestamp::from_millis(millis)));
+        }
+    }
+
+    /// Milliseconds of 1970-01-01 and 2101-01-01.
+    const CENTURY_AND_MORE: std::ops::Range<i64> = 0..4_133_980_800_000;
+
+    proptest! {
+        /// F13: what is printed is read back as it was, with the fraction or without, and sorts as text.
+        #[test]
+        fn f13_every_instant_survives_being_printed(a in CENTURY_AND_MORE, b in CENTURY_AND_MORE) {
+            let (at, other) = (Timestamp::from_millis(a), Timestamp::from_millis(b));
+            let text = at.to_string();
+            prop_assert_eq!(Timestamp::parse(&text), Some(at));
+            prop_assert_eq!(text.cmp(&other.to_string()), at.cmp(&other));
+            let second = format!("{}Z", &text[..19]);
+            prop_assert_eq!(Timestamp::parse(&second), Some(Timestamp::from_millis(a - a % 1000)));
+            prop_assert_eq!(other.since(at).as_millis() as i64, (b - a).max(0));
+            prop_assert_eq!(at + other.since(at), at.max(other));
+        }
+    }
+
+    /// F13: leap seconds do not exist, as in POSIX; leap days do, and 2100 has none; nothing happens in 2038.
+    #[test]
+    fn f13_days_and_seconds_that_are_not_everywhere() {
+        let millis = |text: &str| Timestamp::parse(text).map(Timestamp::as_millis);
+        for (earlier, later, apart) in [
+            ("2028-02-28T23:59:59.999Z", "2028-02-29T00:00:00Z", Some(1)),
+            ("2028-02-29T23:59:59.999Z", "2028-03-01T00:00:00Z", Some(1)),
+            ("2100-02-28T23:59:59.999Z", "2100-03-01T00:00:00Z", Some(1)),
+            ("2026-12-31T23:59:59.999Z", "2027-01-01T00:00:00Z", Some(1)),
+            ("2038-01-19T03:14:07.999Z", "2038-01-19T03:14:08Z", Some(1)),
+            ("2016-12-31T23:59:59Z", "2017-01-01T00:00:00Z", Some(1000)),
+            ("2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z", Some(0)),
+            ("2026-03-29T01:59:59+01:00", "2026-03-29T03:00:00+02:00", Some(1000)),
+            ("2100-02-28T00:00:00Z", "2100-02-29T00:00:00Z", None),
+            ("2027-02-28T00:00:00Z", "2027-02-29T00:00:00Z", None),
+        ] {
+            let between = millis(later).zip(millis(earlier)).map(|(later, earlier)| later - earlier);
+            assert_eq!(between, apart, "{earlier} to {later}");
         }
     }
 

@@ -338,6 +338,17 @@ impl Book {
         }
     }
 
+    /// The wall clock stepped: what waits for an instant waits as long as before.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        let moved = |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_add(by_ms));
+        self.last_due.values_mut().for_each(|due| *due = moved(*due));
+        for delivery in self.pending.values_mut() {
+            delivery.due_at = moved(delivery.due_at);
+            delivery.next_attempt_at = delivery.next_attempt_at.map(moved);
+            self.changed_deliveries.insert(delivery.seq);
+        }
+    }
+
     /// A try ended. Returns the delivery if it left the book: accepted or dead.
     pub fn attempted(&mut self, attempt: &Attempt) -> Option<Delivery> {
         let delivery = self.pending.get_mut(&attempt.delivery)?;

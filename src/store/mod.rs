@@ -1,8 +1,8 @@
 //! History on disk: SQLite behind one writer, in domain words.
 //!
 //! * One [`Writer`] per database, proven by a lock beside the file. Whoever reads opens a read-only [`Reader`].
-//! * A [`Batch`] is committed whole or not at all. When the answer of a commit was lost, the same batch is offered again
-//!   and applied at most once (`meta.last_batch`).
+//! * A [`Batch`] is committed whole or not at all. When the answer of a commit was lost, the very same batch is offered
+//!   again and applied at most once (`meta.last_batch`).
 //! * `WAL`, `synchronous=FULL`: what was committed survives a power loss. Checkpoints are ours and their result is looked at.
 //! * After any error of the disk the connection is opened anew: what the page cache believed is not trusted.
 //!

@@ -107,7 +107,8 @@ impl Reader {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = match Connection::open_with_flags(path, flags).map_err(StoreError::from).and_then(usable) {
-            Err(StoreError::Disk(_)) => {
+            // With a log beside it, the file alone is the past.
+            Err(StoreError::Disk(_)) if !has_log(path) => {
                 let uri =
                     format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
                 usable(Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)?
@@ -471,6 +472,10 @@ impl Reader {
         let rows = statement.query_map([], row)?.collect::<rusqlite::Result<Vec<T>>>()?;
         Ok(rows)
     }
+}
+
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|log| log.len() > 0)
 }
 
 fn usable(db: Connection) -> Result<Connection, StoreError> {

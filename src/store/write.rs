@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::batch::RegisteredCheck;
 use super::{BUSY_TIMEOUT, Batch, CheckKey, Lock, Reader, Registration, StoreError, StoredEvent, migrate};
@@ -44,9 +44,7 @@ impl Writer {
         }
         let lock = Lock::take(path, allow_network_fs)?;
         if path.exists() {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let look = Connection::open_with_flags(path, flags)?;
-            migrate::check_usable(&look)?;
+            look(path)?;
         } else {
             // SQLite gives the write-ahead log the mode of the database.
             let make = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
@@ -102,7 +100,10 @@ impl Writer {
 
     fn connected(&mut self) -> Result<&mut Connection, StoreError> {
         if self.db.is_none() {
-            self.db = Some(connect(&self.path)?);
+            let mut db = connect(&self.path)?;
+            // What a failed sync left in the log is written and synced anew, or it is not believed.
+            checkpoint(&mut db, "PASSIVE")?;
+            self.db = Some(db);
         }
         self.db.as_mut().ok_or(StoreError::Busy)
     }
@@ -147,6 +148,19 @@ impl Writer {
     pub(super) fn forget_answer(&mut self) {
         self.db = None;
         self.next_batch -= 1;
+    }
+}
+
+/// Whether the file is ours to write, before anything is written.
+fn look(path: &Path) -> Result<(), StoreError> {
+    let with = |access| {
+        let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        migrate::check_usable(&db)
+    };
+    match with(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // A kill while the file was made left a rollback journal, which only a writer can play back.
+        Err(StoreError::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => with(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        other => other,
     }
 }
 
@@ -306,7 +320,7 @@ fn delivery(tx: &Transaction, d: &Delivery) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT INTO deliveries (seq, id, receiver, event, group_labels, created_at, due_at, state, attempts, next_attempt_at, last_code, last_error, delivered_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT (seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at,
+         ON CONFLICT (seq) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at,
            last_code = excluded.last_code, last_error = excluded.last_error, delivered_at = excluded.delivered_at",
     )?
     .execute(params![

@@ -101,9 +101,10 @@ impl Recorder {
         for stood in loaded.checks.iter().filter(|c| c.retired_at.is_none()) {
             recorder.commits.state(stood.key, stood.through_seq, &stood.state);
         }
+        recorder.end_gone(&outages, now);
         recorder.settle(&registered, now);
         recorder.beat(now, false);
-        recorder.publish_all();
+        recorder.take_over()?;
         let scheduled = recorder.scheduled();
         Ok((recorder, Reloaded { checks: scheduled }))
     }
@@ -368,28 +369,33 @@ impl Recorder {
         let loaded = reader.load()?;
         let outages = reader.latest_outages(&clock::boot_id())?;
         let stored = loaded.checks.into_iter().map(|c| (c.key, c)).collect();
-        let gone: Vec<(VendorId, Vec<CheckKey>)> = self.fleet.vendors.iter().map(|v| (v.id.clone(), v.checks.clone())).collect();
         self.fleet = std::mem::take(&mut self.fleet).reconfigured(&config, &registered, stored, &outages);
         self.commits.commit_within = config.store.commit_within;
         self.config = config;
         self.opinions.retain(|vendor, _| self.fleet.vendors.iter().any(|v| v.id == *vendor));
-        self.end_retired(&gone, &outages, now);
+        self.end_gone(&outages, now);
         self.settle(&registered, now);
-        self.reshaped = true;
-        // From here on the new configuration is in force; what the store refuses now waits like everything else.
-        match self.commit() {
-            Err(error) if error.is_passing() => tracing::warn!(%error, "the store refuses; what the reload changed waits in memory"),
-            committed => committed?,
-        }
+        self.take_over()?;
         Ok(Reloaded { checks: self.scheduled() })
     }
 
-    /// Outages and alerts of vendors that left the configuration end now.
-    fn end_retired(&mut self, before: &[(VendorId, Vec<CheckKey>)], outages: &BTreeMap<VendorId, Outage>, now: Reading) {
-        let gone = |id: &VendorId| !self.fleet.vendors.iter().any(|v| v.id == *id);
+    /// Commits what follows from a configuration that is in force now. What the store refuses waits like everything else.
+    fn take_over(&mut self) -> Result<(), StoreError> {
+        self.reshaped = true;
+        match self.commit() {
+            Err(error) if error.is_passing() => tracing::warn!(%error, "the store refuses; what the configuration changed waits in memory"),
+            committed => committed?,
+        }
+        Ok(())
+    }
+
+    /// Outages of vendors that the configuration no longer has end now.
+    fn end_gone(&mut self, outages: &BTreeMap<VendorId, Outage>, now: Reading) {
+        let watched: BTreeSet<VendorId> = self.fleet.vendors.iter().map(|v| v.id.clone()).collect();
         let at = incidents::Now { wall: now.wall, boot: now.boot };
-        for open in before.iter().filter(|(id, _)| gone(id)).filter_map(|(id, _)| outages.get(id)) {
+        for open in outages.values().filter(|o| o.ended_at.is_none() && !watched.contains(&o.vendor)) {
             if let Some(change) = incidents::outage(&open.vendor, Some(open), &[], Duration::ZERO, open.blame, at, Uuid::now_v7) {
+                alerts::log_outage(&change);
                 self.commits.add(true).outages.push(change.outage().clone());
             }
         }

@@ -172,6 +172,21 @@ fn a_resolve_for_a_receiver_that_left_is_dead_and_shown() {
 }
 
 #[test]
+fn what_left_the_configuration_while_the_daemon_was_off_is_over() {
+    let (mut daemon, api, hook) = one_check(1, "");
+    daemon.start();
+    level(&daemon, "vendord_vendor_measured_level", 1.0);
+    api.set("/a", 500);
+    tells(&daemon, &hook, 1, "firing", "vendor.down");
+    daemon.kill9();
+    daemon.remove_vendor("acme");
+    daemon.start();
+    tells(&daemon, &hook, 1, "resolved", "vendor.down");
+    assert_eq!(daemon.cli_json(&["outages", "--open"])["outages"], serde_json::json!([]));
+    assert_eq!(daemon.cli(&["store", "verify"]).code(), Some(0));
+}
+
+#[test]
 fn degraded_is_quiet_while_down_and_severities_follow_the_tier() {
     for (tier, down, degraded) in [(1, "critical", "warning"), (2, "warning", "info")] {
         let (mut daemon, api, hook) = one_check(tier, "degraded_over = \"150ms\"\ninterval = \"500ms\"");

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::Table;
-use super::words::{clock_time, count, lasting, seconds_of};
+use super::words::{clock_time, count, lasting};
 use super::{Answer, Context, Exit, Failure, find, to_json};
 use crate::model::{SegmentReason, State, Timestamp, Uuid, time::rfc3339};
 use crate::store::{Past, StoredCheck, StoredVendor, since};
@@ -146,7 +146,7 @@ fn of_check(past: &Past, check: &StoredCheck) -> CheckStatus {
         reason: reason(past, check, state),
         suspect: check.state.suspect(),
         last_run_at: check.state.last.map(|last| last.at),
-        duration_seconds: check.state.last.map(|last| seconds_of(last.duration)),
+        duration_seconds: check.state.last.map(|last| last.duration.as_micros() as f64 / 1e6),
     }
 }
 

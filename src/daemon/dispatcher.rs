@@ -63,6 +63,14 @@ struct Lane {
     next_test: Timestamp,
 }
 
+/// What the store knows of the daemon before.
+pub struct Remembered {
+    pub pending: Vec<Delivery>,
+    pub suspended: BTreeMap<String, Suspension>,
+    /// Answers of 401, 403, 404 and 407 by delivery.
+    pub mending: BTreeMap<i64, u32>,
+}
+
 pub struct Dispatcher {
     fetch: Fetch,
     lanes: BTreeMap<String, Lane>,
@@ -74,13 +82,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub fn new(
-        config: &Config,
-        pending: Vec<Delivery>,
-        suspended: &BTreeMap<String, Suspension>,
-        inputs: Inputs,
-        telemetry: Telemetry,
-    ) -> Dispatcher {
+    pub fn new(config: &Config, remembered: Remembered, inputs: Inputs, telemetry: Telemetry) -> Dispatcher {
         let mut dispatcher = Dispatcher {
             fetch: Fetch::new(&user_agent(&config.agent.contact)),
             lanes: BTreeMap::new(),
@@ -90,12 +92,12 @@ impl Dispatcher {
             began: (clock::instant(), clock::now()),
         };
         dispatcher.receivers(config);
-        for (name, suspension) in suspended {
-            if let Some(lane) = dispatcher.lanes.get_mut(name).filter(|lane| lane.receiver.fingerprint == suspension.fingerprint) {
-                lane.suspended = Some(*suspension);
-            }
+        for lane in dispatcher.lanes.values_mut() {
+            let suspended = remembered.suspended.get(&lane.receiver.name);
+            lane.suspended = suspended.filter(|s| s.fingerprint == lane.receiver.fingerprint).copied();
+            lane.mending = remembered.mending.clone();
         }
-        dispatcher.committed(pending);
+        dispatcher.committed(remembered.pending);
         dispatcher
     }
 

@@ -38,7 +38,7 @@ use crate::store::{StoreError, Writer};
 use crate::telemetry::Telemetry;
 use crate::web::board::Board;
 use crate::web::server::{ReloadRequest, Site, router, serve};
-use dispatcher::{Dispatcher, News};
+use dispatcher::{Dispatcher, News, Remembered};
 use inputs::{Input, Inputs, Reloaded};
 use prober::{Command, Prober};
 use recorder::Recorder;
@@ -119,7 +119,8 @@ impl Daemon {
             reload,
         });
         let writer = Writer::open(&config.store.path, config.store.allow_network_fs, clock::boot_id())?;
-        let suspended = writer.reader()?.suspensions()?;
+        let reader = writer.reader()?;
+        let (suspended, mending) = (reader.suspensions()?, reader.mending()?);
         let (inputs, taken) = inputs::inputs();
         let (outbox, mut committed) = mpsc::unbounded_channel::<Vec<Delivery>>();
         let (recorder, checks) = Recorder::start(writer, config.clone(), board, telemetry.clone(), outbox)?;
@@ -132,7 +133,7 @@ impl Daemon {
                 let _ = relay.send(News::Committed(deliveries));
             }
         });
-        let dispatcher = Dispatcher::new(&config, pending, &suspended, inputs.clone(), telemetry.clone());
+        let dispatcher = Dispatcher::new(&config, Remembered { pending, suspended, mending }, inputs.clone(), telemetry.clone());
         let mut prober = Prober::new(&config, inputs.clone(), telemetry.clone());
         prober.replace(&Command { config: config.clone(), checks });
         let (commands, prober_commands) = mpsc::channel(1);

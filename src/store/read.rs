@@ -467,6 +467,16 @@ impl Reader {
         Ok(rows.into_iter().collect())
     }
 
+    /// Of the pending deliveries those that were answered 401, 403, 404 or 407, and how often: they get few tries.
+    pub fn mending(&self) -> Result<BTreeMap<i64, u32>, StoreError> {
+        let rows = self.list(
+            "SELECT a.delivery, count(*) FROM attempts a JOIN deliveries d ON d.seq = a.delivery
+             WHERE d.state = 'pending' AND a.code IN (401, 403, 404, 407) GROUP BY a.delivery",
+            |r| Ok((r.get(0)?, r.get(1)?)),
+        )?;
+        Ok(rows.into_iter().collect())
+    }
+
     fn list<T>(&self, sql: &str, row: impl FnMut(&Row) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], row)?.collect::<rusqlite::Result<Vec<T>>>()?;

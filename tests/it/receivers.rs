@@ -392,3 +392,17 @@ fn f31_a_receiver_that_hangs_or_dawdles_has_15_s() {
         }
     });
 }
+
+#[test]
+fn f30_a_restart_grants_no_further_tries() {
+    let mut scene = Scene::new("retry = [\"0s\", \"100ms\", \"100ms\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]");
+    scene.start();
+    scene.main.set(404);
+    scene.fails();
+    scene.tries(3);
+    scene.daemon.kill9();
+    scene.daemon.start();
+    scene.dead(1.0);
+    let tries = scene.main.tries().len();
+    assert!((5..=6).contains(&tries), "{tries} tries: five, and one whose answer the kill may have swallowed");
+}

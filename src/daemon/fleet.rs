@@ -30,6 +30,12 @@ impl Hint {
         self.0.store(confirmed, Ordering::Relaxed);
     }
 
+    /// Whether a run with this outcome may change something: the recorder must not wait with it.
+    pub fn is_news(&self, outcome: Outcome) -> bool {
+        let first = self.0.load(Ordering::Relaxed) == Self::NONE && outcome != Outcome::Unknown;
+        first || self.disagrees(outcome)
+    }
+
     /// Whether a run with this outcome asks for another look soon.
     pub fn disagrees(&self, outcome: Outcome) -> bool {
         let badness = match outcome {

@@ -1,8 +1,7 @@
 //! The way to the recorder. Nobody who uses it waits: results are bounded in number, everything else is rare and always taken.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -67,55 +66,145 @@ pub struct Scheduled {
 
 /// The end that is told.
 #[derive(Clone)]
-pub struct Inputs {
-    sender: Sender<Input>,
-    results: Arc<AtomicUsize>,
-}
+pub struct Inputs(Arc<Shared>);
 
 /// The recorder's end.
-pub struct Taken {
-    receiver: Receiver<Input>,
-    results: Arc<AtomicUsize>,
+pub struct Taken(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    woken: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    inputs: VecDeque<Input>,
+    results: usize,
+    /// Something that is not to wait.
+    urgent: bool,
+    /// The recorder has nothing to commit: even a plain result wakes it, and starts the time within which it is committed.
+    idle: bool,
 }
 
 /// Both ends.
 pub fn inputs() -> (Inputs, Taken) {
-    let (sender, receiver) = channel();
-    let results = Arc::new(AtomicUsize::new(0));
-    (Inputs { sender, results: results.clone() }, Taken { receiver, results })
+    let shared = Arc::new(Shared { queue: Mutex::default(), woken: Condvar::new() });
+    (Inputs(shared.clone()), Taken(shared))
+}
+
+impl Shared {
+    /// Whoever panicked held the queue for a push or a pop, which leave it whole.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Inputs {
-    /// Hands over what was seen; false if too much waits already.
-    pub fn saw(&self, saw: Saw) -> bool {
-        if self.results.fetch_add(1, Ordering::Relaxed) >= RESULTS_MAX {
-            self.results.fetch_sub(1, Ordering::Relaxed);
+    /// Hands over what was seen; false if too much waits already. What is no news does not wake the recorder: waking it
+    /// for each of a thousand results a second costs more than folding them.
+    pub fn saw(&self, saw: Saw, news: bool) -> bool {
+        let mut queue = self.0.queue();
+        if queue.results >= RESULTS_MAX {
             return false;
         }
-        self.tell(Input::Saw(saw));
+        queue.results += 1;
+        queue.inputs.push_back(Input::Saw(saw));
+        queue.urgent |= news;
+        let wake = news || queue.idle;
+        drop(queue);
+        if wake {
+            self.0.woken.notify_one();
+        }
         true
     }
 
-    /// Hands over anything else. The recorder outlives whoever tells it something; if it does not, the daemon is ending.
+    /// Hands over anything else.
     pub fn tell(&self, input: Input) {
-        if self.sender.send(input).is_err() {
-            tracing::debug!("told the recorder after its end");
-        }
+        let mut queue = self.0.queue();
+        queue.inputs.push_back(input);
+        queue.urgent = true;
+        drop(queue);
+        self.0.woken.notify_one();
     }
 }
 
 impl Taken {
-    pub fn next(&self, within: Duration) -> Result<Input, RecvTimeoutError> {
-        self.receiver.recv_timeout(within).inspect(|input| self.count(input))
+    /// Waits for something that is not to wait, for anything while the recorder is `idle`, or for `within` to pass.
+    pub fn wait(&self, within: Duration, idle: bool) {
+        let mut queue = self.0.queue();
+        queue.idle = idle;
+        let sleeps = |queue: &mut Queue| !queue.urgent && (queue.inputs.is_empty() || !queue.idle);
+        let waited = self.0.woken.wait_timeout_while(queue, within, sleeps);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.idle = false;
     }
 
+    /// The next of what is at hand.
     pub fn at_hand(&self) -> Option<Input> {
-        self.receiver.try_recv().ok().inspect(|input| self.count(input))
+        let mut queue = self.0.queue();
+        let input = queue.inputs.pop_front();
+        queue.results -= usize::from(matches!(input, Some(Input::Saw(_))));
+        queue.urgent &= !queue.inputs.is_empty();
+        input
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::model::Reason;
+
+    fn saw() -> Saw {
+        let observation = Observation::failed(Reason::HttpStatus, Duration::ZERO, "");
+        Saw { key: CheckKey(1), at: Timestamp::from_millis(0), boot: Duration::ZERO, observation }
     }
 
-    fn count(&self, input: &Input) {
-        if matches!(input, Input::Saw(_)) {
-            self.results.fetch_sub(1, Ordering::Relaxed);
+    const LONG: Duration = Duration::from_secs(30);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// How long the recorder slept when `tell` came a moment after it began to.
+    fn slept(idle: bool, within: Duration, tell: impl FnOnce(&Inputs) + Send) -> (Duration, Taken) {
+        let (inputs, taken) = inputs();
+        let began = clock::instant();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(SHORT / 2);
+                tell(&inputs);
+            });
+            taken.wait(within, idle);
+        });
+        (began.elapsed(), taken)
+    }
+
+    #[test]
+    fn news_wakes_the_recorder_and_plain_results_only_an_idle_one() {
+        for (idle, news, within, woken) in [(false, true, LONG, true), (true, false, LONG, true), (false, false, SHORT, false)] {
+            let (slept, taken) = slept(idle, within, |inputs| assert!(inputs.saw(saw(), news)));
+            assert_eq!(slept < SHORT || within == LONG && slept < LONG, woken, "idle {idle}, news {news}: {slept:?}");
+            assert!(matches!(taken.at_hand(), Some(Input::Saw(_))) && taken.at_hand().is_none());
         }
+        let (slept, taken) = slept(false, LONG, |inputs| inputs.tell(Input::Stop));
+        assert!(slept < LONG && matches!(taken.at_hand(), Some(Input::Stop)));
+    }
+
+    #[test]
+    fn what_is_left_of_an_urgent_queue_is_not_waited_for() {
+        let (inputs, taken) = inputs();
+        inputs.saw(saw(), true);
+        inputs.saw(saw(), false);
+        assert!(taken.at_hand().is_some());
+        let began = clock::instant();
+        taken.wait(LONG, false);
+        assert!(began.elapsed() < LONG && taken.at_hand().is_some());
+    }
+
+    #[test]
+    fn results_are_bounded_and_everything_else_is_taken() {
+        let (inputs, taken) = inputs();
+        assert!((0..RESULTS_MAX).all(|_| inputs.saw(saw(), false)));
+        assert!(!inputs.saw(saw(), true));
+        inputs.tell(Input::Stop);
+        assert!(taken.at_hand().is_some() && inputs.saw(saw(), false));
     }
 }

@@ -209,7 +209,8 @@ impl One {
         let observation = self.look().await;
         self.telemetry.checks_in_flight.dec();
         let soon = self.ready.hint.disagrees(observation.outcome);
-        if !self.inputs.saw(Saw { key: self.due.key, at: started.wall, boot: started.boot, observation }) {
+        let news = self.ready.hint.is_news(observation.outcome);
+        if !self.inputs.saw(Saw { key: self.due.key, at: started.wall, boot: started.boot, observation }, news) {
             self.telemetry.results_dropped.inc();
         }
         Finished { key: self.due.key, soon }

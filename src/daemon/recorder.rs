@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -136,15 +135,11 @@ impl Recorder {
     /// Takes inputs until a batch or the heartbeat is due. Returns whether to stop.
     fn gather(&mut self, inputs: &Taken) -> bool {
         let heartbeat = self.last_heartbeat + HEARTBEAT_EVERY;
-        let until = self.commits.due().map_or(heartbeat, |due| due.min(heartbeat));
-        let first = match inputs.next(until.saturating_duration_since(clock::instant())) {
-            Ok(input) => input,
-            Err(RecvTimeoutError::Timeout) => return false,
-            Err(RecvTimeoutError::Disconnected) => return true,
-        };
+        let due = self.commits.due();
+        let until = due.map_or(heartbeat, |due| due.min(heartbeat));
+        inputs.wait(until.saturating_duration_since(clock::instant()), due.is_none());
         self.watch_clocks();
-        let rest = std::iter::from_fn(|| inputs.at_hand());
-        for input in std::iter::once(first).chain(rest).take(BATCH_INPUTS_MAX) {
+        for input in std::iter::from_fn(|| inputs.at_hand()).take(BATCH_INPUTS_MAX) {
             if self.take(input) {
                 return true;
             }

@@ -164,7 +164,13 @@ impl Context {
         }
     }
 
-    /// For verbs that need to know little more than which store.
+    /// For verbs that only read history: nothing else of the configuration has to be right.
+    fn store_path(&self) -> Result<PathBuf, Failure> {
+        let store = config::store(&self.config_path()?).map_err(|diagnostics| Failure::diagnostics(&diagnostics, self.colour_err))?;
+        Ok(store.path)
+    }
+
+    /// For verbs that need more than the store.
     fn config(&self) -> Result<Config, Failure> {
         Ok(self.load(&Workshop::new())?.0)
     }

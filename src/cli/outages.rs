@@ -81,7 +81,7 @@ fn row(outage: &Outage, now: Timestamp) -> OutageRow<'_> {
 }
 
 pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
-    let past = Past::open(&context.config()?.store.path)?;
+    let past = Past::open(&context.store_path()?)?;
     let all = past.reader.outages("")?;
     let chosen = match &arguments.id {
         Some(id) => vec![one(&all, id)?],

@@ -77,8 +77,7 @@ impl VendorStatus {
 }
 
 pub fn status(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
-    let config = context.config()?;
-    show(&config.store.path, context.colour_out, arguments)
+    show(&context.store_path()?, context.colour_out, arguments)
 }
 
 /// All of it, as `run --once` ends.

@@ -36,7 +36,7 @@ pub fn store(context: &Context, verb: &Verb) -> Result<Answer, Failure> {
 }
 
 fn verify(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
-    let path = context.config()?.store.path;
+    let path = context.store_path()?;
     let findings = findings(&path)?;
     let exit = Exit::finding_if(!findings.is_empty());
     let path = path.display().to_string();

@@ -92,7 +92,7 @@ struct SegmentRow {
 }
 
 pub fn uptime(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
-    let past = Past::open(&context.config()?.store.path)?;
+    let past = Past::open(&context.store_path()?)?;
     let (vendor, check) = target(&past, &arguments.target)?;
     let timeline = match &check {
         Some(check) => past.check_timeline(&vendor, check)?,

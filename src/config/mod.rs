@@ -65,6 +65,15 @@ pub fn load(path: &Path, workshop: &Workshop) -> Loaded {
     load_with(path, workshop, Kinds::of_this_version(), &Env::of_this_process())
 }
 
+/// Where history is kept, and nothing else: it can be read also while a vendor's file is broken or a secret is out of reach.
+pub fn store(path: &Path) -> Result<Store, Diagnostics> {
+    let env = Env::of_this_process();
+    let mut desk = reader::Desk::new(path, &env);
+    let store = daemon_file::read_only_store(&mut desk, path);
+    let diagnostics = desk.diagnostics.sorted();
+    store.filter(|_| !diagnostics.has_errors()).ok_or(diagnostics)
+}
+
 /// As [`load`], in surroundings that tests choose.
 pub fn load_with(path: &Path, workshop: &Workshop, kinds: Kinds<'static>, env: &Env) -> Loaded {
     let mut desk = reader::Desk::new(path, env);

@@ -488,11 +488,24 @@ fn lint_says_what_is_wrong() {
     daemon.write_vendor("acme", &format!("{VENDOR}intervall = \"5s\"\n"));
     let said = printed(&daemon, &["lint"], 3);
     assert!(said.contains("vendors/acme.toml:7:1") && said.contains("`interval`") && said.ends_with("1 error\n"), "{said}");
-    let said = printed(&daemon, &["status"], 3);
+    let said = printed(&daemon, &["alert", "test", "oncall"], 3);
     assert!(said.contains("vendors/acme.toml:7:1") && said.ends_with("1 error in the configuration\n"), "{said}");
-    let failed = daemon.cli(&["status", "--json"]);
+    let failed = daemon.cli(&["alert", "test", "oncall", "--json"]);
     let error: Value = serde_json::from_str(&failed.err).unwrap();
     assert!(error["error"]["where"].as_str().unwrap().ends_with("vendors/acme.toml:7:1") && failed.out.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn history_can_be_read_whatever_is_wrong_with_the_vendors() {
+    let daemon = fleet();
+    let before = daemon.cli_json(&["uptime", "acme/api"]);
+    daemon.write_vendor("acme", "[[checks]]\nintervall = 3\n");
+    daemon.write_config("[[receivers]]\nname = \"a\"\nkind = \"webhook\"\nurl = { file = \"not-here\" }\n");
+    assert_eq!(daemon.cli_json(&["uptime", "acme/api"]), before);
+    printed(&daemon, &["outages"], 0);
+    daemon.write_config("[store]\nurl = 5\n");
+    let said = printed(&daemon, &["outages"], 3);
+    assert!(said.contains("vendord.toml:2:7"), "{said}");
 }
 
 #[test]

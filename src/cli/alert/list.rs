@@ -61,7 +61,7 @@ struct DeliveryEntry<'a> {
 }
 
 pub fn list(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
-    let past = Past::open(&context.config()?.store.path)?;
+    let past = Past::open(&context.store_path()?)?;
     let since = arguments.since.map(|since| since.at(past.now));
     let mut rows = past.reader.alerts()?;
     rows.retain(|AlertRow { alert, .. }| {

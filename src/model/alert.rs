@@ -134,6 +134,28 @@ pub struct Delivery {
     pub delivered_at: Option<Timestamp>,
 }
 
+impl Delivery {
+    /// One that was not tried yet, about nothing so far, and due at once.
+    pub fn untried(id: Uuid, seq: i64, receiver: String, event: Event, now: Timestamp) -> Delivery {
+        Delivery {
+            id,
+            seq,
+            receiver,
+            event,
+            group: Vec::new(),
+            alerts: Vec::new(),
+            created_at: now,
+            due_at: now,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            next_attempt_at: Some(now),
+            last_code: None,
+            last_error: None,
+            delivered_at: None,
+        }
+    }
+}
+
 /// One alert inside a delivery: whom it is about, and the frozen JSON object that is sent for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {

@@ -2,28 +2,13 @@
 
 use super::facts::{Links, facts};
 use crate::model::alert::Told;
-use crate::model::{Alert, AlertState, Blame, Delivery, DeliveryState, Event, Identity, Rule, Severity, Timestamp, Uuid};
+use crate::model::{Alert, AlertState, Blame, Delivery, Event, Identity, Rule, Severity, Timestamp, Uuid};
 
 /// One that nobody takes for an alert: its type is `test`, and so says its summary.
 pub fn test_delivery(receiver: &str, now: Timestamp, new_id: impl Fn() -> Uuid) -> Delivery {
     let alert = alert(receiver, now, new_id());
     let told = Told { alert: alert.id, identity: alert.identity.clone(), facts: facts(&alert, &Links::default()) };
-    Delivery {
-        id: new_id(),
-        seq: 0,
-        receiver: receiver.to_owned(),
-        event: Event::Test,
-        group: Vec::new(),
-        alerts: vec![told],
-        created_at: now,
-        due_at: now,
-        state: DeliveryState::Pending,
-        attempts: 0,
-        next_attempt_at: None,
-        last_code: None,
-        last_error: None,
-        delivered_at: None,
-    }
+    Delivery { alerts: vec![told], ..Delivery::untried(new_id(), 0, receiver.to_owned(), Event::Test, now) }
 }
 
 /// Resolved, of no vendor, and with a subject that no real alert has: whoever takes it for one closes nothing and opens nothing.

@@ -268,20 +268,10 @@ impl Book {
         let seq = self.joinable(event, &group, due_at, &told, plan.now).unwrap_or_else(|| {
             self.next_seq += 1;
             let delivery = Delivery {
-                id: (plan.new_id)(),
-                seq: self.next_seq,
-                receiver: group.0,
-                event,
                 group: group.1,
-                alerts: Vec::new(),
-                created_at: plan.now,
                 due_at,
-                state: DeliveryState::Pending,
-                attempts: 0,
                 next_attempt_at: Some(due_at),
-                last_code: None,
-                last_error: None,
-                delivered_at: None,
+                ..Delivery::untried((plan.new_id)(), self.next_seq, group.0, event, plan.now)
             };
             self.pending.insert(self.next_seq, delivery);
             self.next_seq

@@ -5,7 +5,7 @@ use vendord::channels::{Channel, Failure, KINDS, Verdict, failure, verdict};
 use vendord::clock;
 use vendord::fetch::{Answer, Fetch, FetchError, FetchErrorKind, Outgoing, Reach};
 use vendord::model::alert::Told;
-use vendord::model::{Delivery, DeliveryState, Event, Identity, Rule, Secret, Settings, Uuid, Value, VendorId};
+use vendord::model::{Delivery, Event, Identity, Rule, Secret, Settings, Uuid, Value, VendorId};
 
 use crate::harness::{Mode, Receiver, Reply, s, skip};
 
@@ -22,24 +22,14 @@ fn channel(url: &str) -> std::sync::Arc<dyn Channel> {
 fn delivery() -> Delivery {
     let now = clock::now();
     Delivery {
-        id: Uuid::now_v7(),
-        seq: 1,
-        receiver: "ops".to_owned(),
-        event: Event::Firing,
         group: vec![("vendor".to_owned(), "acme".to_owned())],
         alerts: vec![Told {
             alert: Uuid::now_v7(),
             identity: Identity { rule: Rule::VendorDown, vendor: Some(VendorId::new("acme")), subject: "acme".to_owned() },
             facts: json!({"id": "1", "rule": "vendor.down", "vendor": "acme", "subject": "acme"}),
         }],
-        created_at: now,
         due_at: now - s(90),
-        state: DeliveryState::Pending,
-        attempts: 0,
-        next_attempt_at: None,
-        last_code: None,
-        last_error: None,
-        delivered_at: None,
+        ..Delivery::untried(Uuid::now_v7(), 1, "ops".to_owned(), Event::Firing, now)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::model::alert::Told;
 use crate::model::settings::Value as Setting;
-use crate::model::{DeliveryState, Identity, Rule, Uuid, VendorId};
+use crate::model::{Identity, Rule, Uuid, VendorId};
 use crate::routing::FACTS_BYTES_MAX;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -37,12 +37,7 @@ fn delivery(facts: Vec<Value>) -> Delivery {
         alerts: facts.into_iter().map(told).collect(),
         created_at: Timestamp::from_millis(1_795_466_100_007),
         due_at: Timestamp::from_millis(1_795_466_115_000),
-        state: DeliveryState::Pending,
-        attempts: 0,
-        next_attempt_at: None,
-        last_code: None,
-        last_error: None,
-        delivered_at: None,
+        ..Delivery::untried(Uuid::nil(), 0, String::new(), Event::Firing, Timestamp::from_millis(0))
     }
 }
 

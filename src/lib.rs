@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod feeds;
 pub mod fetch;
 pub mod health;
 pub mod incidents;

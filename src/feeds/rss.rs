@@ -1,0 +1,16 @@
+//! (in the making)
+
+use super::{Document, Format, Unreadable};
+use crate::model::Page;
+
+pub const FORMAT: Format = Format { name: "rss", live: LIVE, history: &[], archive: None, recognise, parse };
+
+const LIVE: &[&str] = &["/history.atom", "/history.rss"];
+
+fn recognise(_: &Document) -> Option<&'static str> {
+    None
+}
+
+fn parse(_: &Document) -> Result<Page, Unreadable> {
+    Err(Unreadable::Unknown)
+}

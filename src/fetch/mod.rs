@@ -1,15 +1,17 @@
 //! The one HTTP client for webhooks, feeds and APIs (probes have a connector of their own, which measures phases).
 //!
-//! Invariants: one deadline for the whole exchange; a limit on what is read; redirects are never followed; no proxy is
+//! Invariants: one deadline for the whole exchange; a limit on what is read; a POST never follows a redirect; no proxy is
 //! taken from the environment; what a name resolves to is judged before we connect; no error shows more of a URL than
 //! its host. Every exchange has its own connection: an idle one may be half dead, and would make the first alert after
 //! a quiet night time out.
 //!
 //! What an answer means, and whether to try again, is left to whoever asked.
 
+mod get;
 mod guard;
 mod retry_after;
 mod trust;
+pub mod unpack;
 
 use std::error::Error;
 use std::fmt;
@@ -20,6 +22,7 @@ use url::Url;
 
 use crate::clock;
 
+pub use get::{Ask, Got, Validators};
 pub use guard::Reach;
 pub use retry_after::{RETRY_AFTER_MAX, retry_after};
 pub use trust::{client_config, install_provider};
@@ -56,6 +59,8 @@ pub enum FetchErrorKind {
     Tls,
     /// The name leads to an address that it must not lead to.
     AddressRefused,
+    /// A body that is too large or damaged.
+    Unusable,
 }
 
 impl fmt::Display for FetchError {

@@ -139,3 +139,45 @@ fn only_the_host_is_shown() {
         assert_eq!(shown(&Url::parse(url).unwrap()), want);
     }
 }
+
+/// GETs a path of a server that answers `answer` to everything.
+async fn got(answer: &'static str, bytes_max: usize) -> Result<Got, FetchError> {
+    let url = Url::parse(&format!("http://127.0.0.1:{}/page", server(answer).await)).unwrap();
+    let validators = Validators { etag: Some("\"1\"".into()), last_modified: None };
+    fetch()
+        .get(Ask {
+            url: &url,
+            reach: Reach::Public,
+            within: Duration::from_millis(700),
+            validators: &validators,
+            body_bytes_max: bytes_max,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_document_comes_whole_or_not_at_all() {
+    let whole =
+        "HTTP/1.1 200 OK\r\nETag: W/\"2\"\r\nCache-Control: max-age=10\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    let page = got(whole, 10).await.unwrap();
+    assert_eq!((page.status, page.body.as_slice(), page.max_age), (200, &b"{}"[..], Some(Duration::from_secs(10))));
+    assert_eq!(page.validators.etag.as_deref(), Some("W/\"2\""));
+
+    for (answer, bytes_max, kind) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 1, FetchErrorKind::Unusable),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 10, FetchErrorKind::Unusable),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", 10, FetchErrorKind::Timeout),
+        ("HTTP/1.1 302 X\r\nLocation: /page\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 10, FetchErrorKind::AddressRefused),
+        ("HTTP/1.1 302 X\r\nLocation: http://127.0.0.2/\r\nContent-Length: 0\r\n\r\n", 10, FetchErrorKind::AddressRefused),
+    ] {
+        assert_eq!(got(answer, bytes_max).await.map_err(|e| e.kind), Err(kind), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_and_what_asks_to_wait() {
+    let same = got("HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n", 10).await.unwrap();
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    let busy = got("HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy", 10).await.unwrap();
+    assert_eq!((busy.status, busy.retry_after, busy.body.len()), (503, Some(Duration::from_secs(7)), 0));
+}

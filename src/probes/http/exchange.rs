@@ -22,9 +22,10 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use url::Host;
 
-use super::body::{self, Coding};
+use super::body;
 use super::request::Hop;
 use super::{HttpProbe, Version as Wanted};
+use crate::fetch::unpack::Coding;
 use crate::model::Reason;
 use crate::probes::connect::connect;
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
@@ -106,7 +107,7 @@ impl HttpProbe {
         let what = || format!("no complete body from {}", hop.target.shown());
         let reading = async {
             if self.wanted.need_body() {
-                let coding = Coding::of(&head.headers)?;
+                let coding = Coding::of(&head.headers).map_err(body::refused)?;
                 body::keep(body, coding, self.body_bytes_max, &mut driver).await
             } else {
                 body::skip(body, self.body_bytes_max, &mut driver).await?;

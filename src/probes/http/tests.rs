@@ -345,14 +345,14 @@ async fn f21_gzip_bomb_is_refused_early() {
 
 #[tokio::test]
 async fn gzip_is_unpacked_once() {
-    let packed = body::tests::gzip(b"{\"status\":\"ok\"}");
+    let packed = crate::fetch::unpack::tests::gzip(b"{\"status\":\"ok\"}");
     let answer = |coding: &str, body: &[u8]| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
         [head.as_bytes(), body].concat()
     };
     let address = says(answer("gzip", &packed)).await;
     check(format!("http://{address}/")).expect("$.status == 'ok'").sees(Up, Reason::Ok).await;
-    let twice = says(answer("gzip, gzip", &body::tests::gzip(&packed))).await;
+    let twice = says(answer("gzip, gzip", &crate::fetch::unpack::tests::gzip(&packed))).await;
     check(format!("http://{twice}/")).sees(Up, Reason::Ok).await;
     check(format!("http://{twice}/")).expect("$.a exists").sees(Down, Reason::BodyTooLarge).await;
     let unknown = says(answer("br", b"whatever")).await;
@@ -495,7 +495,7 @@ async fn answers_without_a_body_are_complete() {
 /// Whatever a vendor sends, a run ends with something that is said about the vendor.
 #[tokio::test]
 async fn no_answer_breaks_a_probe() {
-    let packed = body::tests::gzip(b"{\"status\":\"ok\"}");
+    let packed = crate::fetch::unpack::tests::gzip(b"{\"status\":\"ok\"}");
     let size = format!("{:x}\r\n", packed.len());
     let head = "HTTP/1.1 302 Found\r\nLocation: /\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
     let answer = [head.as_bytes(), size.as_bytes(), &packed, b"\r\n0\r\n\r\n"].concat();

@@ -118,7 +118,7 @@ pub fn registrations(config: &Config) -> Vec<Registration> {
             tier: v.tier,
             category: v.category.clone(),
             checks: v.checks.iter().map(check).collect(),
-            sources: v.status_pages.iter().filter(|p| p.enabled).map(|p| (p.name.clone(), p.url.clone(), p.format.clone())).collect(),
+            sources: v.status_pages.iter().filter(|p| p.enabled).map(|p| (p.name.clone(), p.url.to_string(), p.format.clone())).collect(),
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Level, Place};
-use super::reader::{Description, Desk, Said, Table, Written, bad_name, not_supported, read, unknown};
+use super::reader::{Description, Desk, Said, Table, Written, not_supported, read, unknown};
 use super::source::Source;
 use super::status_page::{self, Named};
 use super::{Kinds, Vendor, catalog, check, keys};

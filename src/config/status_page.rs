@@ -47,7 +47,7 @@ pub(super) fn read_all(desk: &mut Desk, file: &Written, defaults: Option<&Writte
             (None, n) => format!("status-{}", n + 1),
         };
         written.subject = format!("{}: status page {name:?}", file.subject);
-        let named = if n == 0 { named } else { &Named::Nothing };
+        let named = (n == 0).then_some(named);
         let table = read(desk, &written, defaults, &Description::of(&[keys::STATUS_PAGE]));
         check_name(desk, &table, &name, &names);
         pages.extend(page(desk, &table, &name, named));
@@ -66,7 +66,8 @@ fn check_name(desk: &mut Desk, table: &Table, name: &str, others: &[String]) {
     }
 }
 
-fn page(desk: &mut Desk, table: &Table, name: &str, named: &Named) -> Option<StatusPage> {
+/// `named` is for the first page only.
+fn page(desk: &mut Desk, table: &Table, name: &str, named: Option<&Named>) -> Option<StatusPage> {
     let [components, groups, regions] = ["components", "groups", "regions"].map(|key| filter(desk, table, key));
     let url = address(desk, table, named);
     let settings = &table.settings;
@@ -85,7 +86,7 @@ fn page(desk: &mut Desk, table: &Table, name: &str, named: &Named) -> Option<Sta
         enabled: settings.on("enabled"),
         labels: settings.text_map("labels")?.clone(),
     };
-    if let Some(entry) = named.entry()
+    if let Some(entry) = named.and_then(Named::entry)
         && entry.reading() == Reading::NotYet
         && page.enabled
         && page.format == "auto"
@@ -97,20 +98,20 @@ fn page(desk: &mut Desk, table: &Table, name: &str, named: &Named) -> Option<Sta
 }
 
 /// What the page says, else what the catalogue knows.
-fn address(desk: &mut Desk, table: &Table, named: &Named) -> Option<Url> {
+fn address(desk: &mut Desk, table: &Table, named: Option<&Named>) -> Option<Url> {
     let Some(text) = table.settings.text("url") else {
-        return match named {
-            Named::Entry(entry, _) => Url::parse(entry.address()).ok(),
-            Named::Unknown => None,
-            Named::Nothing => {
-                if !table.refused("url") {
-                    let hint = "add `url = ..`: the page as people see it; or name the vendor above with `catalog = ..`";
-                    let said = ("`url` is missing".to_owned(), Some(hint.to_owned()));
-                    desk.say(Level::Error, table.header.clone(), &table.subject, said);
-                }
-                None
-            }
+        let or_catalog = match named {
+            Some(Named::Entry(entry, _)) => return Url::parse(entry.address()).ok(),
+            // Of what was refused already, nothing more is said.
+            Some(Named::Unknown) => return None,
+            _ if table.refused("url") => return None,
+            Some(Named::Nothing) => "; or name the vendor above with `catalog = ..`",
+            None => "",
         };
+        let hint = format!("add `url = ..`: the page as people see it{or_catalog}");
+        let said = ("`url` is missing".to_owned(), Some(hint));
+        desk.say(Level::Error, table.header.clone(), &table.subject, said);
+        return None;
     };
     daemon_file::http_url(text)
         .map_err(|(message, hint)| {

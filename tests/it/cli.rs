@@ -251,10 +251,15 @@ fn what_cannot_be_answered() {
 #[test]
 fn help_begins_with_an_example() {
     let daemon = Daemon::new(CONFIG, &[]);
-    let verbs: [&[&str]; 11] = [
+    let verbs: [&[&str]; 16] = [
         &[],
         &["run"],
+        &["init"],
         &["lint"],
+        &["feed"],
+        &["catalog"],
+        &["catalog", "search"],
+        &["catalog", "show"],
         &["status"],
         &["outages"],
         &["uptime"],

@@ -15,7 +15,7 @@ use crate::model::Fault;
 /// What a file says with `catalog`.
 pub(super) enum Named {
     Nothing,
-    /// Something that the catalogue does not have, which was said.
+    /// Something that is not in the catalogue, which was said.
     Unknown,
     /// And where it stands.
     Entry(&'static Entry, Place),

@@ -163,7 +163,7 @@ fn vendor(desk: &mut Desk, file: &Written, id: &str, defaults: &Defaults, kinds:
 /// The entry of the catalogue that the file names.
 fn named(desk: &mut Desk, table: &Table) -> Named {
     let Some(name) = table.settings.text("catalog") else {
-        return Named::Nothing;
+        return if table.refused("catalog") { Named::Unknown } else { Named::Nothing };
     };
     if let Some(entry) = catalog::find(name) {
         return Named::Entry(entry, table.place("catalog"));

@@ -57,13 +57,16 @@ fn text(entry: &Entry) -> String {
     fact("read", &reading(entry));
     text += &format!("\nWrite config/vendors/{}.toml, or let `vendord init {}` do it:\n\n", entry.id, entry.id);
     text += &lines(entry);
-    text + &format!("\nWhat it says now: vendord feed {}\n", entry.address())
+    if entry.reading() != Reading::NotYet {
+        text += &format!("\nWhat it says now: vendord feed {}\n", entry.address());
+    }
+    text
 }
 
 fn reading(entry: &Entry) -> String {
     match entry.reading() {
-        Reading::Format(format) => format!("as {format}, or as what it turns out to be"),
-        Reading::FoundOut => "as what it turns out to be when it is asked".to_owned(),
+        Reading::Format(format) => format!("by this version, as {format}"),
+        Reading::FoundOut => "perhaps: it shows when it is asked".to_owned(),
         Reading::NotYet => format!("not by this version: it has no reader for {}", entry.platform),
     }
 }

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod declared;
 pub mod feeds;
 pub mod fetch;
 pub mod health;

@@ -14,7 +14,7 @@ pub mod secret;
 pub mod settings;
 pub mod state;
 pub mod time;
-mod words;
+pub(crate) mod words;
 
 pub use alert::{Alert, AlertState, Delivery, DeliveryState, Event, Identity, Rule, Severity};
 pub use check::{KofN, SeverityCap, Terms};

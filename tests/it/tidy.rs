@@ -107,7 +107,7 @@ fn sample(path: &str, text: &str) -> Source {
 /// The map of ARCHITECTURE.md from top to bottom: a module uses what stands above it and, where `true`, beside it.
 const MAP: &[(&[&str], bool)] = &[
     (&["model"], true),
-    (&["health", "blame", "uptime", "schedule", "incidents", "compliance", "routing", "review"], true),
+    (&["health", "blame", "uptime", "schedule", "incidents", "declared", "compliance", "routing", "review"], true),
     (&["feeds"], true),
     (&["clock", "telemetry", "fetch"], true),
     (&["probes", "channels", "store", "config"], false),

@@ -1,0 +1,17 @@
+//! What a vendor declares, made usable: what of it concerns us, what it amounts to, what was edited, and when to look again.
+//!
+//! * [`Selection`]: which components are ours.
+//! * [`archive`]: every version of every incident and maintenance, and how it differs from the one before.
+//! * [`Standing`]: how far a source is to be believed now, and the status it gives its vendor. Blind is never operational.
+//! * [`pace`]: how long until the next read.
+//!
+//! Not here: reading formats (`feeds`), fetching, storing.
+
+pub mod archive;
+pub mod pace;
+mod selection;
+mod standing;
+
+pub use archive::{Change, Kind, Record};
+pub use selection::Selection;
+pub use standing::{Reads, SourceCondition, Standing, vendor_declared};

@@ -57,21 +57,20 @@ fn components(components: &[Component]) -> String {
     text + "#]\n"
 }
 
-/// For each component a text that means it and no other: its name, else with its group, else its id.
+/// For each component a text that means it and no other: its name, else with its group or region, else its id.
 fn filters(components: &[Component]) -> Vec<String> {
-    let number = |name: &dyn Fn(&Component) -> String| {
-        let mut number: BTreeMap<String, usize> = BTreeMap::new();
-        components.iter().for_each(|component| *number.entry(name(component).to_lowercase()).or_default() += 1);
-        number
-    };
-    let (names, full_names) = (number(&|component| component.name.clone()), number(&full_name));
-    let once = |number: &BTreeMap<String, usize>, name: &str| number.get(&name.to_lowercase()) == Some(&1);
-    let filter = |component: &Component| match full_name(component) {
-        _ if once(&names, &component.name) => valid(&component.name),
-        full if once(&full_names, &full) => valid(&full),
-        _ => component.id.clone(),
-    };
-    components.iter().map(filter).collect()
+    let ways: [fn(&Component) -> Option<String>; 3] = [
+        |component| Some(component.name.clone()),
+        |component| component.group.as_ref().map(|_| full_name(component)),
+        |component| component.region.as_ref().map(|region| format!("{} / {region}", component.name)),
+    ];
+    let mut number: BTreeMap<String, usize> = BTreeMap::new();
+    for name in components.iter().flat_map(|component| ways.iter().filter_map(|way| way(component))) {
+        *number.entry(name.to_lowercase()).or_default() += 1;
+    }
+    let unique = |name: &String| number.get(&name.to_lowercase()) == Some(&1);
+    let filter = |component: &Component| ways.iter().filter_map(|way| way(component)).find(unique);
+    components.iter().map(|component| filter(component).map_or_else(|| component.id.clone(), |name| valid(&name))).collect()
 }
 
 /// A name that is no glob has to be written as one that means the name.
@@ -89,6 +88,8 @@ mod tests {
     use super::*;
     use crate::cli::feed::find::Address;
     use crate::cli::feed::text::tests::troubled;
+    use crate::declared::Selection;
+    use crate::model::Status;
 
     fn address(asked: &str, document: &str) -> Option<Address> {
         let url = |text| Url::parse(text).unwrap();
@@ -117,6 +118,33 @@ url = \"https://status.acme.example/\"
             .collect();
         let tree = toml::de::DeTable::parse(&taken).unwrap();
         assert!(tree.get_ref().contains_key("status_pages"), "{taken}");
+    }
+
+    #[test]
+    fn each_text_means_its_component_and_no_other() {
+        let component = |id: &str, group: Option<&str>, name: &str, region: Option<&str>| Component {
+            id: id.into(),
+            name: name.into(),
+            group: group.map(str::to_owned),
+            region: region.map(str::to_owned),
+            status: Status::Operational,
+        };
+        let components = [
+            component("a", None, "API", None),
+            component("b", Some("EU"), "Compute", Some("Paris")),
+            component("c", Some("EU"), "compute", Some("Rome")),
+            component("d", Some("US"), "Compute", None),
+            component("e", None, "Twin", None),
+            component("f", None, "Twin", None),
+            component("g", None, "Odd [x", None),
+        ];
+        let filters = filters(&components);
+        assert_eq!(filters, ["API", "Compute / Paris", "compute / Rome", "US / Compute", "e", "f", "Odd [[]x"]);
+        for (filter, own) in filters.iter().zip(&components) {
+            let selection = Selection::new(std::slice::from_ref(filter), &[], &[]);
+            let taken: Vec<&str> = components.iter().filter(|c| selection.takes(c)).map(|c| c.id.as_str()).collect();
+            assert_eq!(taken, [own.id.as_str()], "{filter}");
+        }
     }
 
     #[test]

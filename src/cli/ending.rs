@@ -16,6 +16,8 @@ pub enum Exit {
     Config = 3,
     /// Something that is needed is not there or cannot be used.
     Missing = 4,
+    /// Some of what was asked for was done, and some was not.
+    Partial = 5,
     Interrupted = 130,
 }
 
@@ -53,6 +55,11 @@ pub struct Failure {
 impl Failure {
     fn new(exit: Exit, message: impl Into<String>) -> Failure {
         Failure { exit, message: message.into(), place: None, hint: None, details: String::new() }
+    }
+
+    /// What was looked at could not be read.
+    pub fn finding(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Finding, message)
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {

@@ -57,7 +57,7 @@ fn text(found: &Diagnostics, config: Option<&Config>, coloured: bool) -> String 
     text
 }
 
-/// `3 vendors, 12 checks, 2 receivers: no findings`
+/// `3 vendors, 12 checks, 3 status pages, 2 receivers: no findings`
 fn summary(config: Option<&Config>, found: &Diagnostics) -> String {
     let levels = [Level::Error, Level::Warning, Level::Info];
     let number = |level: Level| match (level, found.count(level)) {
@@ -70,6 +70,12 @@ fn summary(config: Option<&Config>, found: &Diagnostics) -> String {
     let findings = if findings.is_empty() { "no findings".to_owned() } else { findings.join(", ") };
     let Some(config) = config else { return findings };
     let checks = config.vendors.iter().map(|vendor| vendor.checks.len()).sum();
-    let parts = [count(config.vendors.len(), "vendor"), count(checks, "check"), count(config.receivers.len(), "receiver")];
+    let pages = config.vendors.iter().map(|vendor| vendor.status_pages.len()).sum();
+    let parts = [
+        count(config.vendors.len(), "vendor"),
+        count(checks, "check"),
+        count(pages, "status page"),
+        count(config.receivers.len(), "receiver"),
+    ];
     format!("{}: {findings}", parts.join(", "))
 }

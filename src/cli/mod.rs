@@ -4,10 +4,14 @@
 //! Reading verbs read the store alone, whether a daemon runs or not, and never write.
 
 mod alert;
+mod catalog;
 mod ending;
+mod feed;
 mod find;
+mod init;
 mod lint;
 mod logging;
+mod once;
 mod outages;
 mod run;
 mod screen;
@@ -31,6 +35,7 @@ use screen::Screen;
 
 const EXAMPLES: &str = "\
 Examples:
+  vendord init github openai                a configuration to begin with
   vendord lint                              is the configuration right?
   vendord run -c /etc/vendord/vendord.toml  watch the vendors it names
   vendord status --problems                 what is wrong now?";
@@ -69,6 +74,8 @@ struct Common {
 enum Verb {
     /// The daemon: watch, record, alert
     Run(run::Arguments),
+    /// Write a configuration to begin with
+    Init(init::Arguments),
     /// Check the configuration
     Lint(lint::Arguments),
     /// How the vendors are now
@@ -80,6 +87,11 @@ enum Verb {
     /// What people were told, and whether they can be told
     #[command(subcommand)]
     Alert(alert::Verb),
+    /// Read one status page now and print what it says
+    Feed(feed::Arguments),
+    /// The vendors that are known by name
+    #[command(subcommand)]
+    Catalog(catalog::Verb),
     /// The database
     #[command(subcommand)]
     Store(store::Verb),
@@ -132,11 +144,14 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
     let context = Context { config: common.config, verbosity, colour_out: screen.colour_out, colour_err: screen.colour_err };
     match verb {
         Verb::Run(arguments) => run::run(&context, &arguments),
+        Verb::Init(arguments) => init::init(&context, &arguments),
         Verb::Lint(arguments) => lint::lint(&context, &arguments),
         Verb::Status(arguments) => status::status(&context, &arguments),
         Verb::Outages(arguments) => outages::outages(&context, &arguments),
         Verb::Uptime(arguments) => uptime::uptime(&context, &arguments),
         Verb::Alert(verb) => alert::alert(&context, &verb),
+        Verb::Feed(arguments) => feed::feed(&context, &arguments),
+        Verb::Catalog(verb) => catalog::catalog(&context, &verb),
         Verb::Store(verb) => store::store(&context, &verb),
     }
 }

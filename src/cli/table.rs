@@ -1,6 +1,6 @@
 //! Columns that line up, and colours for states. Tables are as wide as what is in them.
 
-use crate::model::State;
+use crate::model::{State, Status};
 
 pub struct Table {
     coloured: bool,
@@ -33,6 +33,20 @@ impl From<State> for Cell {
             State::Unknown => "35",
         };
         Cell { text: state.as_str().to_owned(), colour: Some(colour) }
+    }
+}
+
+impl From<Status> for Cell {
+    fn from(status: Status) -> Cell {
+        let colour = match status {
+            Status::Operational => "32",
+            Status::Maintenance => "34",
+            Status::Degraded => "33",
+            Status::PartialOutage => "31",
+            Status::MajorOutage => "1;31",
+            Status::Unknown => "35",
+        };
+        Cell { text: status.as_str().to_owned(), colour: Some(colour) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `Key::later` is a key that is promised and not done yet: only its default may be written.
 
 use super::Kinds;
+use crate::feeds;
 use crate::model::{Key, Shape};
 use crate::routing::GROUP_LABELS;
 
@@ -115,12 +116,12 @@ pub(super) const ROUTE: &[Key] = &[
 
 pub(super) const VENDOR: &[Key] = &[
     Key::new("id", Shape::Text, "", "must be the file's name without .toml if it is written"),
-    Key::new("name", Shape::Text, "", "for people; default: the id"),
+    Key::new("catalog", Shape::Text, "", "the vendor's id in the built-in catalogue (vendord catalog search): name, category, website and status page come from there unless written"),
+    Key::new("name", Shape::Text, "", "for people; default: the catalogue's, else the id"),
     Key::new("tier", Shape::Count(1, 4), "3", "how much depends on it, 1 is most"),
-    Key::new("category", Shape::Text, "\"\"", "what it does for us"),
-    Key::new("website", Shape::Text, "\"\"", "its home page"),
+    Key::new("category", Shape::Text, "\"\"", "what it does for us; default: the catalogue's"),
+    Key::new("website", Shape::Text, "\"\"", "its home page; default: the catalogue's"),
     Key::new("merge_gap", Shape::Wait, "\"5m\"", "a failure this soon after an outage opens the same outage again"),
-    Key::later("catalog", Shape::Text, "", "the vendor's id in the built-in catalogue"),
 ];
 
 /// Keys and tables of a vendor file that belong to the registry, which this version does not read.
@@ -159,13 +160,24 @@ pub(super) const NO_DEFAULT: &[&str] = &["name", "kind", "url", "address", "serv
 /// Kinds of checks that are promised and not done yet, unless they are.
 pub(super) const LATER_PROBES: &[&str] = &["http", "tcp", "tls", "dns", "icmp", "grpc", "websocket", "udp", "scenario", "domain", "page", "push"];
 
+/// What `format` may be: `auto` and every format there is.
+const PAGE_FORMATS: &[&str] = &{
+    let mut names = ["auto"; 1 + feeds::FORMATS.len()];
+    let mut at = 0;
+    while at < feeds::FORMATS.len() {
+        names[1 + at] = feeds::FORMATS[at].name;
+        at += 1;
+    }
+    names
+};
+
 pub(super) const STATUS_PAGE: &[Key] = &[
-    Key::required("url", Shape::Text, "the page as people see it"),
+    Key::new("url", Shape::Text, "", "the page as people see it, or a document of it; default for the first page: the catalogue's"),
     Key::new("name", Shape::Text, "", "default: status, then status-2 and so on"),
-    Key::new("format", Shape::Text, "\"auto\"", "the engine that made the page; auto: found out at first contact"),
+    Key::new("format", Shape::OneOf(PAGE_FORMATS), "\"auto\"", "the engine that made the page; auto: found out at first contact"),
     Key::new("components", Shape::TextList, "[]", "ids, names, globs or \"Group / Name\" of what we use; none: all"),
-    Key::new("groups", Shape::TextList, "[]", "groups of components that we use"),
-    Key::new("regions", Shape::TextList, "[]", "regions that we use"),
+    Key::new("groups", Shape::TextList, "[]", "groups of components that we use, or globs; none: all"),
+    Key::new("regions", Shape::TextList, "[]", "regions that we use, or globs; none: all"),
     Key::new("interval", Shape::Duration, "", "time between two reads; default: 60s, less while something is wrong"),
     Key::new("timeout", Shape::Duration, "\"15s\"", "one deadline for the whole read"),
     Key::new("stale_after", Shape::Duration, "\"15m\"", "an alert when nothing could be read for this long"),

@@ -2,6 +2,7 @@
 
 use super::Receiver;
 use super::alerting::Read;
+use super::catalog::Entry;
 use super::diagnostics::{Level, Place};
 use super::reader::{Desk, Written, with_key};
 use crate::model::{Fault, Matching, Route};
@@ -49,6 +50,13 @@ fn unreachable(desk: &mut Desk, routes: &[Read<Route>]) {
         let hint = "move it up, or give the one above a `match` or `continue = true`";
         desk.warn(&route.table, Fault::new("receiver", message).hint(hint));
     }
+}
+
+/// A page of the catalogue that nothing here can read.
+pub(super) fn unreadable(desk: &mut Desk, place: Place, subject: &str, entry: &Entry) {
+    let message = format!("the status page of {} cannot be read by this version yet: it is made with {}", entry.name, entry.platform);
+    let hint = "write `enabled = false` below [[status_pages]] until it can, or the `url` of a feed that it has";
+    desk.say(Level::Warning, place, subject, (message, Some(hint.into())));
 }
 
 /// What its channel says of itself.

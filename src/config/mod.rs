@@ -2,12 +2,14 @@
 //! secrets) and reports every fault with its place; nothing half-valid leaves this module.
 //!
 //! - `keys` describes every key, `reader` reads a table by such a description, `values` and `secrets` read one value;
-//! - `daemon_file`, `alerting`, `vendor_file` and `check` make the types below of what was read;
+//! - `daemon_file`, `alerting`, `vendor_file`, `status_page` and `check` make the types below of what was read;
+//! - `catalog` knows vendors by name, so that a file need not say what everybody knows;
 //! - `source` and `diagnostics` keep files and findings; `lint` says what loads and is probably not meant.
 //!
 //! Deliberately not here: what a kind of check or receiver makes of its own keys, and when a reload happens.
 
 mod alerting;
+pub mod catalog;
 mod check;
 mod daemon_file;
 mod diagnostics;
@@ -20,6 +22,7 @@ mod nearest;
 mod reader;
 mod secrets;
 mod source;
+mod status_page;
 mod syntax;
 mod values;
 mod vendor_file;
@@ -28,6 +31,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use url::Url;
 
 use crate::channels::{self, Channel};
 use crate::model::{CheckId, Route, Terms, VendorId};
@@ -112,7 +117,7 @@ pub struct Agent {
 
 pub struct Web {
     pub listen: Vec<std::net::SocketAddr>,
-    pub external_url: Option<url::Url>,
+    pub external_url: Option<Url>,
     pub route_prefix: String,
     pub allow_remote: bool,
     pub lifecycle: bool,
@@ -152,8 +157,10 @@ pub struct Check {
 
 pub struct StatusPage {
     pub name: String,
-    pub url: String,
+    pub url: Url,
+    /// `auto`, or the name of one of [`crate::feeds::FORMATS`].
     pub format: String,
+    /// Ids, names, globs or `Group / Name`; each is a valid glob. The same for `groups` and `regions`.
     pub components: Vec<String>,
     pub groups: Vec<String>,
     pub regions: Vec<String>,

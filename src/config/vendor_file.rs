@@ -1,15 +1,17 @@
-//! Vendor files, one per vendor: `vendors/*.toml`. The file's name is the vendor's id.
+//! Vendor files, one per vendor: `vendors/*.toml`. The file's name is the vendor's id. What a file does not say, the
+//! catalogue may: `status_page` has what that means for pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Level, Place};
-use super::reader::{Description, Desk, Said, Table, Written, bad_name, not_supported, read, unknown};
+use super::reader::{Description, Desk, Said, Table, Written, not_supported, read, unknown};
 use super::source::Source;
-use super::{Kinds, StatusPage, Vendor, check, daemon_file, keys};
+use super::status_page::{self, Named};
+use super::{Kinds, Vendor, catalog, check, keys};
 use crate::model::id::name_problem;
-use crate::model::{Fault, Key, VendorId};
+use crate::model::{Fault, VendorId};
 use crate::probes::Workshop;
 
 /// What the checks and pages of all vendors share.
@@ -142,20 +144,48 @@ fn vendor(desk: &mut Desk, file: &Written, id: &str, defaults: &Defaults, kinds:
         desk.fault(&table, Fault::new("id", message).hint(hint));
     }
     let id = VendorId::new(id);
+    let named = named(desk, &table);
     let checks = check::read_all(desk, file, &id, defaults, kinds, workshop);
-    let status_pages = status_pages(desk, file, defaults);
-    let settings = &table.settings;
-    let name = settings.text("name").unwrap_or(id.as_str()).to_string();
+    let status_pages = status_page::read_all(desk, file, defaults.status_pages.as_ref(), &named);
+    let entry = named.entry();
     Some(Vendor {
-        name,
-        tier: u8::try_from(*settings.count("tier")?).ok()?,
-        category: settings.text("category")?.to_string(),
-        website: settings.text("website")?.to_string(),
-        merge_gap: *settings.duration("merge_gap")?,
+        name: stated(&table, "name", entry.map(|entry| entry.name)).unwrap_or_else(|| id.to_string()),
+        tier: u8::try_from(*table.settings.count("tier")?).ok()?,
+        category: stated(&table, "category", entry.map(|entry| entry.category))?,
+        website: stated(&table, "website", entry.and_then(|entry| entry.website))?,
+        merge_gap: *table.settings.duration("merge_gap")?,
         id,
         checks,
         status_pages,
     })
+}
+
+/// The entry of the catalogue that the file names.
+fn named(desk: &mut Desk, table: &Table) -> Named {
+    let Some(name) = table.settings.text("catalog") else {
+        return if table.refused("catalog") { Named::Unknown } else { Named::Nothing };
+    };
+    if let Some(entry) = catalog::find(name) {
+        return Named::Entry(entry, table.place("catalog"));
+    }
+    let fault = Fault::new("catalog", format!("there is no vendor {name:?} in the catalogue"));
+    desk.fault(
+        table,
+        fault.hint(match catalog::nearest(name) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => {
+                "remove it, and write [[status_pages]] with the page's `url`; `vendord catalog search WORD` finds what there is".to_owned()
+            }
+        }),
+    );
+    Named::Unknown
+}
+
+/// What the file says, else the catalogue, else the default.
+fn stated(table: &Table, key: &str, catalogued: Option<&'static str>) -> Option<String> {
+    let own = table.settings.text(key);
+    let text = if table.wrote(key) { own.or(catalogued) } else { catalogued.or(own) };
+    text.map(str::to_owned)
 }
 
 /// The keys outside of `[[checks]]` and `[[status_pages]]`.
@@ -178,61 +208,4 @@ fn vendor_table(desk: &mut Desk, file: &Written) -> Table {
 
 fn belongs_to_check(name: &str) -> bool {
     keys::CHECK.iter().any(|key| key.name == name)
-}
-
-fn status_pages(desk: &mut Desk, file: &Written, defaults: &Defaults) -> Vec<StatusPage> {
-    let mut pages: Vec<StatusPage> = Vec::new();
-    for (n, mut written) in file.array(desk, "status_pages").into_iter().enumerate() {
-        let name = match (written.text("name"), n) {
-            (Some(name), _) => name.to_string(),
-            (None, 0) => "status".into(),
-            (None, n) => format!("status-{}", n + 1),
-        };
-        written.subject = format!("{}: status page {name:?}", file.subject);
-        let page = status_page(desk, &written, defaults, &name, &pages);
-        if page.is_some() {
-            let message = "status pages are not read by this version yet".into();
-            let hint = "checks are run; the page is kept for a later version";
-            let place = written.place(written.span.clone());
-            let said = (message, Some(hint.into()));
-            desk.say(Level::Warning, place, &written.subject, said);
-        }
-        pages.extend(page);
-    }
-    pages
-}
-
-fn status_page(desk: &mut Desk, written: &Written, defaults: &Defaults, name: &str, others: &[StatusPage]) -> Option<StatusPage> {
-    let keys: &[&[Key]] = &[keys::STATUS_PAGE];
-    let table = read(desk, written, defaults.status_pages.as_ref(), &Description::of(keys));
-    if let Some(fault) = bad_name("name", "the page's name", name) {
-        desk.fault(&table, fault);
-    }
-    if others.iter().any(|other| other.name == name) {
-        let fault = Fault::new("name", format!("there are two status pages {name:?}"));
-        desk.fault(&table, fault.hint("give each a name of its own"));
-    }
-    let settings = &table.settings;
-    let url = settings.text("url")?;
-    if let Err((message, hint)) = daemon_file::http_url(url) {
-        let mut fault = Fault::new("url", format!("url {message}"));
-        fault.hint = hint;
-        desk.fault(&table, fault);
-    }
-    let texts = |key| settings.texts(key).map(<[String]>::to_vec);
-    Some(StatusPage {
-        name: name.to_string(),
-        url: url.to_string(),
-        format: settings.text("format")?.to_string(),
-        components: texts("components")?,
-        groups: texts("groups")?,
-        regions: texts("regions")?,
-        interval: settings.duration("interval").copied(),
-        timeout: *settings.duration("timeout")?,
-        stale_after: *settings.duration("stale_after")?,
-        watch_components: settings.on("watch_components"),
-        allow_private: settings.on("allow_private"),
-        enabled: settings.on("enabled"),
-        labels: settings.text_map("labels")?.clone(),
-    })
 }

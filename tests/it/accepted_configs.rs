@@ -202,3 +202,61 @@ fn systemd_says_where_state_and_credentials_are() {
     assert_eq!(config.store.path, Path::new("/var/lib/vendord/vendord.db"));
     assert_eq!(config.receivers.len(), 1);
 }
+
+fn vendor_of(main: &str, vendor: &str) -> config::Vendor {
+    load(&[("vendord.toml", main), ("vendors/acme.toml", vendor)]).vendors.remove(0)
+}
+
+#[test]
+fn the_catalogue_says_what_the_file_does_not() {
+    let github = vendor_of("", "catalog = \"github\"\n");
+    assert_eq!((github.id.as_str(), github.name.as_str(), github.category.as_str()), ("acme", "GitHub", "devtools"));
+    assert_eq!((github.website.as_str(), github.tier), ("https://github.com", 3));
+    let [page] = &github.status_pages[..] else { panic!("one page") };
+    assert_eq!((page.name.as_str(), page.url.as_str(), page.format.as_str()), ("status", "https://www.githubstatus.com/", "auto"));
+    assert!(page.enabled && page.components.is_empty());
+    let own = vendor_of("", "catalog = \"github\"\nname = \"Our forge\"\ncategory = \"\"\nwebsite = \"https://git.example\"\n");
+    assert_eq!((own.name.as_str(), own.category.as_str(), own.website.as_str()), ("Our forge", "", "https://git.example"));
+    let alias = vendor_of("", "catalog = \"microsoft-azure\"\n");
+    assert_eq!(alias.name, "Microsoft Azure");
+    assert_eq!(alias.status_pages[0].url.as_str(), "https://rssfeed.azure.status.microsoft/en-us/status/feed/", "the feed can be read");
+}
+
+#[test]
+fn the_catalogues_page_is_used_for_what_the_first_leaves_out() {
+    let main = "[defaults.status_pages]\ninterval = \"90s\"\nstale_after = \"1h\"\n";
+    let pages = |text: &str| vendor_of(main, &format!("catalog = \"github\"\n{text}")).status_pages;
+    let [page] = &pages("")[..] else { panic!("one page") };
+    assert_eq!((page.interval, page.stale_after), (Some(Duration::from_secs(90)), Duration::from_secs(3600)));
+    let [page] = &pages("[[status_pages]]\nname = \"declared\"\ncomponents = \"Actions\"\ninterval = \"30s\"\n")[..] else {
+        panic!("one page")
+    };
+    assert_eq!((page.name.as_str(), page.url.as_str()), ("declared", "https://www.githubstatus.com/"));
+    assert_eq!((page.components.as_slice(), page.interval), (&["Actions".to_owned()][..], Some(Duration::from_secs(30))));
+    let two = pages("[[status_pages]]\n[[status_pages]]\nurl = \"https://eu.githubstatus.com\"\nformat = \"rss\"\n");
+    let seen: Vec<_> = two.iter().map(|page| (page.name.as_str(), page.url.as_str(), page.format.as_str())).collect();
+    assert_eq!(seen, [("status", "https://www.githubstatus.com/", "auto"), ("status-2", "https://eu.githubstatus.com/", "rss")]);
+    let [other] = &pages("[[status_pages]]\nurl = \"https://status.example/eu\"\n")[..] else { panic!("one page") };
+    assert_eq!(other.url.as_str(), "https://status.example/eu");
+    assert!(pages("status_pages = []\n").is_empty(), "no page is wanted");
+}
+
+/// Its source is broken until it was read once, which is no error; that it never will be is worth a word.
+#[test]
+fn a_page_that_cannot_be_read_yet_loads_and_is_told_unless_it_is_switched_off() {
+    let warnings = |vendor: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let loaded = load_at(dir.path(), &[("vendord.toml", ""), ("vendors/acme.toml", vendor)]);
+        assert!(loaded.config.is_some());
+        loaded.diagnostics.count(config::Level::Warning)
+    };
+    assert_eq!(warnings("catalog = \"google-cloud\"\n"), 1);
+    for quiet in [
+        "catalog = \"github\"\n",
+        "catalog = \"pagerduty\"\n",
+        "catalog = \"google-cloud\"\n[[status_pages]]\nenabled = false\n",
+        "catalog = \"google-cloud\"\n[[status_pages]]\nurl = \"https://status.cloud.google.com/en/feed.atom\"\n",
+    ] {
+        assert_eq!(warnings(quiet), 0, "{quiet}");
+    }
+}

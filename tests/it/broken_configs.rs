@@ -202,6 +202,16 @@ fn vendor_cases() -> Vec<Case> {
             "",
             0o644,
         ),
+        vendor("catalog-unknown", "catalog = \"githib\"\n[[status_pages]]\ncomponents = [\"Actions\"]\n"),
+        vendor("catalog-not-a-text", "catalog = [\"github\"]\n[[status_pages]]\n"),
+        vendor("catalog-cannot-be-read-yet", "catalog = \"gcp\"\n"),
+        vendor("catalog-is-for-the-first-page", "catalog = \"github\"\n[[status_pages]]\n[[status_pages]]\ninterval = \"1m\"\n"),
+        vendor(
+            "status-page-filters",
+            "catalog = \"github\"\n[[status_pages]]\nformat = \"statuspgae\"\ncomponents = [\"API\", \"Actions [beta\", \"\"]\ngroups = \"***\"\nregions = [3]\n[[status_pages]]\nurl = \"https://status.example\"\nformat = \"own\"\n",
+        ),
+        main_file("defaults-status-pages", "[defaults.status_pages]\nformat = \"Statuspage\"\nregions = [\"[\"]\n")
+            .vendor("acme.toml", "catalog = \"github\"\n"),
         vendor(
             "status-pages",
             "[[status_pages]]\ncomponent = [\"API\"]\n[[status_pages]]\nurl = \"status.example\"\nformat = 3\n[[status_pages]]\nname = \"status-2\"\nurl = \"https://status.example\"\n",

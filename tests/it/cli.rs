@@ -251,10 +251,15 @@ fn what_cannot_be_answered() {
 #[test]
 fn help_begins_with_an_example() {
     let daemon = Daemon::new(CONFIG, &[]);
-    let verbs: [&[&str]; 11] = [
+    let verbs: [&[&str]; 16] = [
         &[],
         &["run"],
+        &["init"],
         &["lint"],
+        &["feed"],
+        &["catalog"],
+        &["catalog", "search"],
+        &["catalog", "show"],
         &["status"],
         &["outages"],
         &["uptime"],
@@ -481,7 +486,7 @@ fn timelines_have_no_holes_whatever_happened() {
 #[test]
 fn lint_says_what_is_wrong() {
     let daemon = Daemon::new(CONFIG, &[("acme", VENDOR)]);
-    assert!(printed(&daemon, &["lint"], 0).ends_with("1 vendor, 1 check, 0 receivers: 1 note\n"));
+    assert!(printed(&daemon, &["lint"], 0).ends_with("1 vendor, 1 check, 0 status pages, 0 receivers: 1 note\n"));
     printed(&daemon, &["lint", "--fail-on", "warning"], 0);
     printed(&daemon, &["lint", "--fail-on", "info"], 1);
     assert_eq!(daemon.cli_json(&["lint"])["findings"][0]["severity"], "info");

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::channels::{Verdict, verdict};
+use crate::cli::once::until_interrupted;
 use crate::cli::words::{seconds_of, tame};
 use crate::cli::{Answer, Context, Exit, Failure, find, to_json};
 use crate::clock;
@@ -70,17 +71,10 @@ pub fn test(context: &Context, arguments: &Arguments) -> Result<Answer, Failure>
     Ok(Answer { text, exit: Exit::finding_if(!tested.accepted) })
 }
 
-/// As the daemon sends it, but Ctrl-C ends it.
+/// As the daemon sends it.
 fn send(config: &Config, request: crate::channels::Request) -> Result<Result<Reply, FetchError>, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::missing(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        let fetch = Fetch::new(&user_agent(&config.agent.contact));
-        tokio::select! {
-            reply = fetch.send(request) => Ok(reply),
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    let contact = &config.agent.contact;
+    until_interrupted(async { Fetch::new(&user_agent(contact)).send(request).await })
 }
 
 /// The value of a header as it may be seen.

@@ -1,0 +1,190 @@
+//! The document that says what a page is: of a URL the first place that answers with one, else a file or stdin.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::cli::Failure;
+use crate::cli::once::until_interrupted;
+use crate::cli::words::tame;
+use crate::feeds::{self, Document, Format, Kind, Unreadable};
+use crate::fetch::{Ask, Fetch, FetchError, FetchErrorKind, Reach, Validators, user_agent};
+use crate::model::Page;
+
+/// As the daemon reads: what is larger is refused there too.
+const BODY_BYTES_MAX: usize = 10 << 20;
+/// For one document, as `timeout` of a page.
+const WITHIN: Duration = Duration::from_secs(15);
+
+pub struct Found {
+    pub page: Page,
+    /// The address that was asked for, and the document that answered; of a file neither is known.
+    pub address: Option<Address>,
+    /// Whether the format is found out without being told.
+    pub detected: bool,
+}
+
+pub struct Address {
+    pub asked: Url,
+    pub document: Url,
+}
+
+/// Why one document was of no use.
+enum Why {
+    NoAnswer(FetchError),
+    Status(u16),
+    /// And what to try instead.
+    Unreadable {
+        why: Unreadable,
+        hint: String,
+    },
+}
+
+pub fn find(source: &str, format: Option<&'static Format>) -> Result<Found, Failure> {
+    if source == "-" {
+        let bytes = read_all(std::io::stdin().lock()).map_err(|why| Failure::finding(format!("cannot read stdin: {why}")))?;
+        return in_bytes("stdin", &bytes, format);
+    }
+    if Path::new(source).exists() {
+        let read = File::open(source).map_err(|error| error.to_string()).and_then(read_all);
+        let bytes = read.map_err(|why| Failure::finding(format!("cannot read {source}: {why}")))?;
+        return in_bytes(source, &bytes, format);
+    }
+    match Url::parse(source) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => at(&url, format),
+        Ok(url) if source.contains("://") => {
+            Err(Failure::usage(format!("{source:?} is no http or https URL, but {}:", url.scheme())).hint("write the page's address"))
+        }
+        _ => {
+            let hint = format!("the address of a page begins with https://, as https://{source}");
+            Err(Failure::finding(format!("there is no file {source:?}")).hint(hint))
+        }
+    }
+}
+
+fn read_all(from: impl Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    from.take(BODY_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > BODY_BYTES_MAX { Err(format!("it is larger than {} MiB", BODY_BYTES_MAX >> 20)) } else { Ok(bytes) }
+}
+
+fn in_bytes(what: &str, bytes: &[u8], format: Option<&'static Format>) -> Result<Found, Failure> {
+    match read(&Document::new(None, None, bytes), format) {
+        Ok((page, detected)) => Ok(Found { page, address: None, detected }),
+        Err(why) => Err(unreadable(what, &why)),
+    }
+}
+
+fn unreadable(what: &str, why: &Why) -> Failure {
+    Failure::finding(format!("{what} cannot be read as a status page: {}", why.text())).hint(why.hint())
+}
+
+fn at(url: &Url, format: Option<&'static Format>) -> Result<Found, Failure> {
+    until_interrupted(look_around(url, format))?
+}
+
+/// Asks every place where the page may be found, until one answers with it.
+async fn look_around(url: &Url, format: Option<&'static Format>) -> Result<Found, Failure> {
+    let fetch = Fetch::new(&user_agent(""));
+    let mut tried: Vec<(Url, Why)> = Vec::new();
+    for candidate in feeds::candidates(url, format) {
+        match ask(&fetch, url, &candidate, format).await {
+            Ok(found) => return Ok(found),
+            Err(why) => {
+                // All candidates are of one host: where it does not answer at all, the next would only be waited for.
+                let gone = matches!(&why, Why::NoAnswer(error) if unreachable(error.kind));
+                tried.push((candidate, why));
+                if gone {
+                    break;
+                }
+            }
+        }
+    }
+    Err(failure(url, &tried))
+}
+
+const fn unreachable(kind: FetchErrorKind) -> bool {
+    matches!(kind, FetchErrorKind::Timeout | FetchErrorKind::Network | FetchErrorKind::Tls)
+}
+
+async fn ask(fetch: &Fetch, asked: &Url, candidate: &Url, format: Option<&'static Format>) -> Result<Found, Why> {
+    // The address was typed by whoever reads the answer: a private one is meant.
+    let ask =
+        Ask { url: candidate, reach: Reach::Private, within: WITHIN, validators: &Validators::default(), body_bytes_max: BODY_BYTES_MAX };
+    let got = fetch.get(ask).await.map_err(Why::NoAnswer)?;
+    if !(200..300).contains(&got.status) {
+        return Err(Why::Status(got.status));
+    }
+    let url = got.redirected.unwrap_or_else(|| candidate.clone());
+    let document = Document::new(Some(&url), got.content_type.as_deref(), &got.body);
+    let (page, detected) = read(&document, format)?;
+    Ok(Found { page, address: Some(Address { asked: asked.clone(), document: url.clone() }), detected })
+}
+
+/// The page, and whether its format would be found out without `format`.
+fn read(document: &Document, format: Option<&'static Format>) -> Result<(Page, bool), Why> {
+    let detected = feeds::detect(document).is_some_and(|(found, _)| format.is_none_or(|wanted| wanted.name == found.name));
+    match feeds::read(document, format) {
+        Ok(page) => Ok((page, detected)),
+        Err(why) => Err(Why::Unreadable { hint: what_to_try(&why, document, format), why }),
+    }
+}
+
+fn what_to_try(why: &Unreadable, document: &Document, format: Option<&'static Format>) -> String {
+    let other = feeds::detect(document).map(|(found, _)| found.name).filter(|name| format.is_some_and(|format| format.name != *name));
+    let names = || feeds::FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+    match (why, other) {
+        (_, Some(other)) => format!("it looks like {other}: leave out --format"),
+        (Unreadable::Html { .. }, _) => "look for the page's feed (RSS or Atom), and give its address".to_owned(),
+        (Unreadable::Empty, _) => "look at it with curl".to_owned(),
+        (Unreadable::Unknown, _) => match document.kind() {
+            Kind::Other => "give a status page, its JSON document or its feed".to_owned(),
+            _ => format!("this version reads {}; --format says which it is", names()),
+        },
+        (Unreadable::Shape { .. } | Unreadable::TooMany { .. }, _) => "another document of the page may do".to_owned(),
+    }
+}
+
+impl Why {
+    fn text(&self) -> String {
+        match self {
+            Why::NoAnswer(error) => error.message.clone(),
+            Why::Status(status) => format!("it answered {status}"),
+            Why::Unreadable { why, .. } => tame(&why.to_string()),
+        }
+    }
+
+    /// The more, the more it says about what is wrong.
+    fn telling(&self) -> u8 {
+        match self {
+            Why::Unreadable { why: Unreadable::Shape { .. } | Unreadable::TooMany { .. }, .. } => 4,
+            Why::NoAnswer(_) => 3,
+            Why::Unreadable { .. } => 2,
+            Why::Status(401 | 403 | 429 | 500..) => 1,
+            Why::Status(_) => 0,
+        }
+    }
+
+    fn hint(&self) -> &str {
+        match self {
+            Why::NoAnswer(error) if unreachable(error.kind) => "is the address right, and the network up?",
+            Why::NoAnswer(_) => "look at it with curl",
+            Why::Status(401 | 403 | 429) => "the page refuses programs; its feed may be open to them",
+            Why::Status(_) => "look for the page's feed (RSS or Atom), and give its address",
+            Why::Unreadable { hint, .. } => hint,
+        }
+    }
+}
+
+/// The reason that says most, and all that was tried.
+fn failure(url: &Url, tried: &[(Url, Why)]) -> Failure {
+    let Some((_, most)) = tried.iter().rev().max_by_key(|(_, why)| why.telling()) else {
+        return Failure::finding(format!("{url} leads to no document"));
+    };
+    let lines: Vec<String> = tried.iter().map(|(url, why)| format!("  {url}: {}", why.text())).collect();
+    let details = if tried.len() > 1 { format!("Tried:\n{}", lines.join("\n")) } else { String::new() };
+    Failure { details, ..unreadable(url.as_str(), most) }
+}

@@ -1,0 +1,138 @@
+//! The pages of a vendor: `[[status_pages]]`, and what the catalogue knows where the file is silent.
+//!
+//! Without a page in the file the catalogue's is the one page. With one, the catalogue's address is used where the first
+//! leaves it out; a further page has to name its own. `status_pages = []` is no page.
+
+use toml::de::DeTable;
+use url::Url;
+
+use super::catalog::{Entry, Reading};
+use super::diagnostics::{Level, Place};
+use super::reader::{Description, Desk, Table, Written, bad_name, read};
+use super::{StatusPage, daemon_file, keys, lint};
+use crate::model::Fault;
+
+/// What a file says with `catalog`.
+pub(super) enum Named {
+    Nothing,
+    /// Something that is not in the catalogue, which was said.
+    Unknown,
+    /// And where it stands.
+    Entry(&'static Entry, Place),
+}
+
+impl Named {
+    pub fn entry(&self) -> Option<&'static Entry> {
+        match self {
+            Named::Entry(entry, _) => Some(entry),
+            Named::Nothing | Named::Unknown => None,
+        }
+    }
+}
+
+pub(super) fn read_all(desk: &mut Desk, file: &Written, defaults: Option<&Written>, named: &Named) -> Vec<StatusPage> {
+    let nothing = DeTable::new();
+    let tables = match named {
+        Named::Entry(_, place) if !file.table.contains_key("status_pages") => {
+            let span = place.span.clone().unwrap_or_default();
+            vec![Written { source: place.source.clone(), table: &nothing, span, subject: String::new() }]
+        }
+        _ => file.array(desk, "status_pages"),
+    };
+    let (mut pages, mut names) = (Vec::new(), Vec::new());
+    for (n, mut written) in tables.into_iter().enumerate() {
+        let name = match (written.text("name"), n) {
+            (Some(name), _) => name.to_string(),
+            (None, 0) => "status".into(),
+            (None, n) => format!("status-{}", n + 1),
+        };
+        written.subject = format!("{}: status page {name:?}", file.subject);
+        let named = (n == 0).then_some(named);
+        let table = read(desk, &written, defaults, &Description::of(&[keys::STATUS_PAGE]));
+        check_name(desk, &table, &name, &names);
+        pages.extend(page(desk, &table, &name, named));
+        names.push(name);
+    }
+    pages
+}
+
+fn check_name(desk: &mut Desk, table: &Table, name: &str, others: &[String]) {
+    if let Some(fault) = bad_name("name", "the page's name", name) {
+        desk.fault(table, fault);
+    }
+    if others.iter().any(|other| other == name) {
+        let fault = Fault::new("name", format!("there are two status pages {name:?}"));
+        desk.fault(table, fault.hint("give each a name of its own"));
+    }
+}
+
+/// `named` is for the first page only.
+fn page(desk: &mut Desk, table: &Table, name: &str, named: Option<&Named>) -> Option<StatusPage> {
+    let [components, groups, regions] = ["components", "groups", "regions"].map(|key| filter(desk, table, key));
+    let url = address(desk, table, named);
+    let settings = &table.settings;
+    let page = StatusPage {
+        name: name.to_string(),
+        url: url?,
+        format: settings.text("format")?.to_string(),
+        components: components?,
+        groups: groups?,
+        regions: regions?,
+        interval: settings.duration("interval").copied(),
+        timeout: *settings.duration("timeout")?,
+        stale_after: *settings.duration("stale_after")?,
+        watch_components: settings.on("watch_components"),
+        allow_private: settings.on("allow_private"),
+        enabled: settings.on("enabled"),
+        labels: settings.text_map("labels")?.clone(),
+    };
+    if let Some(entry) = named.and_then(Named::entry)
+        && entry.reading() == Reading::NotYet
+        && page.enabled
+        && page.format == "auto"
+        && settings.text("url").is_none()
+    {
+        lint::unreadable(desk, table.header.clone(), &table.subject, entry);
+    }
+    Some(page)
+}
+
+/// What the page says, else what the catalogue knows.
+fn address(desk: &mut Desk, table: &Table, named: Option<&Named>) -> Option<Url> {
+    let Some(text) = table.settings.text("url") else {
+        let or_catalog = match named {
+            Some(Named::Entry(entry, _)) => return Url::parse(entry.address()).ok(),
+            // Of what was refused already, nothing more is said.
+            Some(Named::Unknown) => return None,
+            _ if table.refused("url") => return None,
+            Some(Named::Nothing) => "; or name the vendor above with `catalog = ..`",
+            None => "",
+        };
+        let hint = format!("add `url = ..`: the page as people see it{or_catalog}");
+        let said = ("`url` is missing".to_owned(), Some(hint));
+        desk.say(Level::Error, table.header.clone(), &table.subject, said);
+        return None;
+    };
+    daemon_file::http_url(text)
+        .map_err(|(message, hint)| {
+            let mut fault = Fault::new("url", format!("url {message}"));
+            fault.hint = hint;
+            desk.fault(table, fault);
+        })
+        .ok()
+}
+
+/// Names and patterns of what is used. Each must be a glob, because it is matched as one too.
+fn filter(desk: &mut Desk, table: &Table, key: &'static str) -> Option<Vec<String>> {
+    let written = table.settings.texts(key)?;
+    for (item, text) in written.iter().enumerate() {
+        let fault = match glob::Pattern::new(text) {
+            _ if text.trim().is_empty() => Fault::new(key, format!("{key} has an empty text")).hint("remove it: without any, all are used"),
+            Ok(_) => continue,
+            Err(error) => Fault::new(key, format!("{key} {text:?} is not a glob: {}", error.msg))
+                .hint(format!("for these very characters write {:?}", glob::Pattern::escape(text))),
+        };
+        desk.fault(table, fault.item(item));
+    }
+    Some(written.to_vec())
+}

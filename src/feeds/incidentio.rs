@@ -246,7 +246,8 @@ impl Reader {
         let status = self.notes.meaning("status", one.current_status.as_str(), component_status).unwrap_or(Status::Unknown);
         let group = self.notes.line(one.group_name.as_str());
         let fresh = Component { id: id.clone(), name: name.clone(), group, region: None, status };
-        let known = self.affected.entry(id.clone()).or_insert(fresh);
+        let known = self.affected.entry(id.clone()).or_insert_with(|| fresh.clone());
+        known.group = known.group.take().or(fresh.group);
         known.status = Status::worst([known.status, status]).unwrap_or(Status::Unknown);
         Some(Touched { id: Some(id), name })
     }
@@ -284,5 +285,146 @@ fn maintenance_stage(word: &str) -> Option<Stage> {
         "maintenance_in_progress" => Some(Stage::InProgress),
         "maintenance_complete" => Some(Stage::Completed),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::statuspage::tests::{check, fixture};
+    use super::*;
+
+    #[test]
+    fn a_look_alike_is_as_bad_as_the_worse_of_its_verdict_and_its_components() {
+        check(
+            "incidentio",
+            "summary-minor-all-green",
+            r#"
+                degraded components Open Open
+                c 01ZQ0LANTERN0COMP000000001 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000002 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000003 Search: operational
+                i 01ZQ0LANTERN0INC0000000001 minor identified 2031-05-06T06:00..? "Mail arrives late" [] 2
+            "#,
+        );
+        check(
+            "incidentio",
+            "summary-components-worse",
+            r#"
+                partial_outage components Open Open
+                c 01ZQ0LANTERN0COMP000000001 Inbox: major_outage
+                c 01ZQ0LANTERN0COMP000000002 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000003 Search: operational
+                m 01ZQ0LANTERN0MNT0000000001 in_progress 2031-05-06T05:00..2031-05-06T08:00 "Moving mailboxes" [] 1
+            "#,
+        );
+        check(
+            "incidentio",
+            "status-critical",
+            r#"
+                major_outage - Absent Absent
+            "#,
+        );
+    }
+
+    #[test]
+    fn lists_without_elements_are_left_out() {
+        check(
+            "incidentio",
+            "summary-lists-absent",
+            r#"
+                operational components Open Open
+                c 01ZQ0LANTERN0COMP000000001 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000002 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000003 Search: operational
+            "#,
+        );
+        check(
+            "incidentio",
+            "summary-lists-null",
+            r#"
+                operational components Open Open
+                c 01ZQ0LANTERN0COMP000000001 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000002 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000003 Search: operational
+            "#,
+        );
+    }
+
+    #[test]
+    fn other_documents() {
+        check(
+            "incidentio",
+            "components",
+            r#"
+                operational components Absent Absent
+                c 01ZQ0LANTERN0COMP000000001 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000002 Inbox: operational
+                c 01ZQ0LANTERN0COMP000000003 Search: operational
+            "#,
+        );
+        check(
+            "incidentio",
+            "incidents",
+            r#"
+                degraded - Recent Absent
+                i 01ZQ0LANTERN0INC0000000001 minor identified 2031-05-06T06:00..? "Mail arrives late" [] 2
+                i 01ZQ0LANTERN0INC0000000002 major resolved 2031-05-01T06:00..2031-05-01T07:15 "Search finds nothing" [] 2
+            "#,
+        );
+        check(
+            "incidentio",
+            "incidents-absent",
+            r#"
+                unknown - Absent Absent
+            "#,
+        );
+    }
+
+    #[test]
+    fn the_widget_lists_what_is_affected() {
+        check(
+            "incidentio",
+            "widget-busy",
+            r#"
+                partial_outage - OpenOnly OpenOnly
+                c 01ZQ0LANTERN0COMP000000001 Reading / Inbox: major_outage
+                c 01ZQ0LANTERN0COMP000000003 Reading / Search: degraded
+                i 01ZQ0LANTERN0INC0000000004 major investigating 2031-05-06T06:30..? "Inbox is away" [Inbox] 1
+                i 01ZQ0LANTERN0INC0000000003 minor monitoring 2031-05-06T06:30..? "Search is slow" [Inbox, Search] 1
+                m 01ZQ0LANTERN0MNT0000000003 scheduled 2031-06-06T06:00..2031-06-06T09:00 "Newer disks" [] 1
+                m 01ZQ0LANTERN0MNT0000000002 in_progress 2031-05-06T06:00..2031-05-06T09:00 "New disks" [] 1
+            "#,
+        );
+        check(
+            "incidentio",
+            "widget-quiet",
+            r#"
+                operational - OpenOnly OpenOnly
+            "#,
+        );
+    }
+
+    #[test]
+    fn an_absent_list_is_an_empty_one_where_the_document_is_about_it() {
+        for (name, document, incidents, maintenances) in [
+            ("incidents-absent", "/api/v2/incidents.json", Listing::Recent, Listing::Absent),
+            ("incidents-absent", "/api/v2/scheduled-maintenances.json", Listing::Absent, Listing::Recent),
+            ("incidents-absent", "/api/v2/summary.json", Listing::Open, Listing::Open),
+            ("summary-lists-absent", "/api/v2/summary.json", Listing::Open, Listing::Open),
+            ("status-critical", "/api/v2/status.json", Listing::Absent, Listing::Absent),
+        ] {
+            let page = fixture(NAME, name, Some(&format!("https://status.quarry.example{document}"))).unwrap();
+            assert_eq!((page.carries.incidents, page.carries.maintenances), (incidents, maintenances), "{name} {document}");
+        }
+    }
+
+    #[test]
+    fn texts_and_addresses() {
+        let page = fixture(NAME, "summary-minor-all-green", None).unwrap();
+        let url = page.incidents[0].url.as_deref();
+        assert_eq!(url, Some("https://status.quarry.example/incidents/01ZQ0LANTERN0INC0000000001"));
+        assert_eq!(page.incidents[0].updates[0].stage, Some(Stage::Identified), "newest first");
+        let widget = fixture(NAME, "widget-busy", None).unwrap();
+        assert_eq!(widget.incidents[0].updates[0].body, "We are on it.");
     }
 }

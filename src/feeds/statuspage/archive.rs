@@ -198,7 +198,7 @@ impl<'t> Words<'t> {
     fn of(text: &'t str) -> Words<'t> {
         let mut words = Words::default();
         let mut date = Moment::default();
-        for word in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        for word in text.split(|c: char| matches!(c, ',' | '–' | '—') || c.is_whitespace()).filter(|word| !word.is_empty()) {
             if let Some((hour, minute)) = clock_time(word) {
                 words.times.push(Moment { hour, minute, ..date });
             } else if let Ok(number @ 1..) = word.parse::<i32>()
@@ -326,5 +326,53 @@ fn numeric_offset(zone: &str) -> Option<i32> {
         2 => Some(sign * number(Some(digits))? * 60),
         4 => Some(sign * (number(digits.get(..2))? * 60 + number(digits.get(2..))?)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_read_as_people_would() {
+        let november = Under { year: 2030, month: Some(11) };
+        for (printed, want) in [
+            ("Nov 23, 14:05 - 15:20 UTC", Some(("2030-11-23T14:05", Some("2030-11-23T15:20")))),
+            ("Nov  3, 14:05 UTC", Some(("2030-11-03T14:05", None))),
+            ("Nov 23, 14:05 - 15:20 PST", Some(("2030-11-23T22:05", Some("2030-11-23T23:20")))),
+            ("Nov 23, 23:05 - 00:20 +0545", Some(("2030-11-23T17:20", Some("2030-11-23T18:35")))),
+            ("Oct 31, 23:50 - Nov 1, 00:10 UTC", Some(("2030-10-31T23:50", Some("2030-11-01T00:10")))),
+            ("Nov 29, 23:50 - 30, 00:10 UTC", Some(("2030-11-29T23:50", Some("2030-11-30T00:10")))),
+            ("November 23, 2029, 14:05:59 UTC", Some(("2029-11-23T14:05", None))),
+            ("23 nov., 14:05–15:20 -03", Some(("2030-11-23T17:05", Some("2030-11-23T18:20")))),
+            ("23 Listopad, 14:05", Some(("2030-11-23T14:05", None))),
+            ("Nov 31, 14:05 UTC", None),
+            ("Nov 23, 25:05 UTC", None),
+            ("Nov 23 UTC", None),
+            ("", None),
+        ] {
+            let words = Words::of(printed);
+            let offset = words.zone.and_then(offset_minutes).unwrap_or(0);
+            let (start, end) = words.span(Some(november), offset);
+            let minute = |at: Timestamp| at.to_string()[..16].to_owned();
+            let got = start.map(|start| (minute(start), end.map(minute)));
+            assert_eq!(got, want.map(|(start, end)| (start.to_owned(), end.map(str::to_owned))), "{printed}");
+        }
+    }
+
+    #[test]
+    fn the_year_is_the_nearest_one() {
+        let year = |under: (i32, Option<i32>), printed| {
+            let span = Words::of(printed).span(Some(Under { year: under.0, month: under.1 }), 0);
+            span.0.map(|start| start.to_string()[..4].to_owned())
+        };
+        for (under, printed, want) in [
+            ((2030, Some(1)), "Dec 31, 23:10 - Jan 1, 01:20 UTC", "2029"),
+            ((2029, Some(12)), "Jan 1, 01:20 UTC", "2030"),
+            ((2030, Some(8)), "Mar 1, 01:20 UTC", "2030"),
+            ((2030, None), "Mar 1, 01:20 UTC", "2030"),
+        ] {
+            assert_eq!(year(under, printed).as_deref(), Some(want), "{printed}");
+        }
     }
 }

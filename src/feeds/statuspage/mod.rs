@@ -10,7 +10,7 @@ pub(super) mod notes;
 
 mod archive;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};

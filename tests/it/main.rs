@@ -12,6 +12,7 @@ mod crash;
 mod evidence;
 mod example_config;
 mod faults;
+mod feeds;
 mod harness;
 mod harness_itself;
 mod receiver_down;

@@ -302,11 +302,10 @@ impl Recorder {
 
     /// What became of a vendor's outage and its alerts.
     fn judge_vendor(&mut self, place: usize, now: Reading) {
+        self.fleet.vendors[place].measured = incidents::confirmed_state(&self.fleet.counting(place, None));
         let vendor = &self.fleet.vendors[place];
         let checks = self.fleet.counting(place, None);
         let at = incidents::Now { wall: now.wall, boot: now.boot };
-        self.fleet.vendors[place].measured = incidents::confirmed_state(&checks);
-        let vendor = &self.fleet.vendors[place];
         let change = incidents::outage(&vendor.id, vendor.outage.as_ref(), &checks, vendor.merge_gap, blame::judge(), at, Uuid::now_v7);
         if let Some(change) = change {
             alerts::log_outage(&change);

@@ -14,7 +14,7 @@ use super::look::{Failed, FailedReason, Fresh, Looked};
 use super::reader::{Read, Subscription};
 use crate::config::{Config, StatusPage};
 use crate::declared::archive::{Kind, Ledger, Reading, Record, Version, component_changes};
-use crate::declared::{PageState, Reads, Selection, SourceCondition, Standing, vendor_declared};
+use crate::declared::{PageState, Reads, Selection, Standing, vendor_declared};
 use crate::feeds;
 use crate::model::page::Incident;
 use crate::model::{Impact, SourceId, Status, Timestamp, Uuid, VendorId};
@@ -99,10 +99,6 @@ impl Sources {
 
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
         self.all.values()
-    }
-
-    pub fn get(&self, id: &SourceId) -> Option<&Source> {
-        self.all.get(id)
     }
 
     /// What the reader has to read.
@@ -304,10 +300,6 @@ impl Source {
             Record::Incident(i) if self.selection.concerns(&i.touches, self.components()) => Some((entry.id, entry.versions, i)),
             _ => None,
         })
-    }
-
-    pub fn condition(&self, now: Timestamp) -> SourceCondition {
-        self.reads.condition(now)
     }
 
     /// What it says now of what we use; what is too old says nothing.

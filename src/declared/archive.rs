@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::model::page::{Component, Incident, Listing, Maintenance, Touched, Update};
+use crate::model::page::{Component, Incident, Listing, Maintenance, Scope, Touched, Update};
 use crate::model::words::words;
 use crate::model::{Impact, Page, Stage, Timestamp, Uuid};
 
@@ -111,6 +111,13 @@ impl Record {
         match self {
             Record::Incident(i) => i.url.as_deref(),
             Record::Maintenance(m) => m.url.as_deref(),
+        }
+    }
+
+    pub fn scope(&self) -> Scope {
+        match self {
+            Record::Incident(i) => i.scope(),
+            Record::Maintenance(m) => m.scope(),
         }
     }
 

@@ -122,7 +122,7 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
     let vendor = VendorFigures {
         labels: "vendor=\"bench\"".into(),
         info: "vendor_name=\"Bench\",category=\"\",tier=\"1\"".into(),
-        has_page: false,
+        pages: Vec::new(),
         checks: (0..10_000).map(check).collect(),
         counters: VendorCounters::default(),
         id: VendorId::new("bench"),

@@ -44,6 +44,9 @@ pub struct Telemetry {
     pub probe_panics: IntCounter,
     pub reload_successful: IntGauge,
     pub reload_success_at: Gauge,
+    pub source_fetches: IntCounterVec,
+    pub source_failures: IntCounterVec,
+    pub source_not_modified: IntCounterVec,
     pub http_requests: IntCounterVec,
     pub http_duration: HistogramVec,
 }
@@ -86,6 +89,17 @@ impl Default for Telemetry {
             reload_success_at: maker.float_gauge(
                 "vendord_config_last_reload_success_timestamp_seconds",
                 "Timestamp of the last successful configuration reload.",
+            ),
+            source_fetches: maker.counters("vendord_source_fetches_total", "Reads of a status page.", &["vendor", "source"]),
+            source_failures: maker.counters(
+                "vendord_source_fetch_failures_total",
+                "Reads of a status page that failed, by reason.",
+                &["vendor", "source", "reason"],
+            ),
+            source_not_modified: maker.counters(
+                "vendord_source_not_modified_total",
+                "Reads of a status page that said what it said before (304, or the same body).",
+                &["vendor", "source"],
             ),
             http_requests: maker.counters("vendord_http_requests_total", "Requests to vendord's own pages.", &["handler", "code"]),
             http_duration: maker.histograms(

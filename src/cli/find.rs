@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::config::nearest;
+use crate::model::Uuid;
 use crate::store::{Past, StoredVendor};
 
 /// The entry that is called `name`; else a failure that names the nearest one.
@@ -24,6 +25,32 @@ pub fn unknown<'n>(what: &str, name: &str, names: impl Iterator<Item = &'n str>)
 /// A vendor that is or was watched.
 pub fn vendor<'p>(past: &'p Past, id: &str) -> Result<&'p StoredVendor, Failure> {
     find("vendor", id, &past.loaded.vendors, |vendor| vendor.id.as_str())
+}
+
+/// Of an id, in lists.
+const SHOWN_CHARS: usize = 8;
+
+/// The end of an id: its beginning is time, which neighbours share.
+pub fn short(id: Uuid) -> String {
+    let text = id.to_string();
+    text[text.len() - SHOWN_CHARS..].to_owned()
+}
+
+/// The entry with this id, or the only one whose id ends so.
+pub fn by_id<'t, T>(what: &str, id: &str, all: &'t [T], id_of: impl Fn(&T) -> Uuid) -> Result<&'t T, Failure> {
+    const ENDING_CHARS_MIN: usize = 4;
+    let ids: Vec<String> = all.iter().map(|entry| id_of(entry).to_string()).collect();
+    let written = id.to_ascii_lowercase();
+    let mut ending = all.iter().zip(&ids).filter(|(_, known)| written.len() >= ENDING_CHARS_MIN && known.ends_with(&written));
+    match (ending.next(), ending.next()) {
+        (Some((entry, _)), None) => Ok(entry),
+        (Some(_), Some(_)) => Err(Failure::usage(format!("more than one {what} has an id that ends in {id:?}")).hint("write more of it")),
+        (None, _) => {
+            let like_written = |known: &'_ String| known[known.len().saturating_sub(id.len().max(SHOWN_CHARS))..].to_owned();
+            let known: Vec<String> = ids.iter().map(like_written).collect();
+            Err(unknown(what, id, known.iter().map(String::as_str)))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod catalog;
 mod ending;
 mod feed;
 mod find;
+mod incidents;
 mod init;
 mod lint;
 mod logging;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{self, Config, Diagnostics};
+use crate::declared::archive::Kind;
 use crate::probes::Workshop;
 
 pub use ending::{Answer, Exit, Failure};
@@ -82,6 +84,10 @@ enum Verb {
     Status(status::Arguments),
     /// What we measured: every outage, or one
     Outages(outages::Arguments),
+    /// What vendors declare: every incident, or one with its versions
+    Incidents(incidents::Arguments),
+    /// What vendors announce: every maintenance, or one
+    Maintenance(incidents::Arguments),
     /// How available a vendor or check was
     Uptime(uptime::Arguments),
     /// What people were told, and whether they can be told
@@ -148,6 +154,8 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Lint(arguments) => lint::lint(&context, &arguments),
         Verb::Status(arguments) => status::status(&context, &arguments),
         Verb::Outages(arguments) => outages::outages(&context, &arguments),
+        Verb::Incidents(arguments) => incidents::incidents(&context, &arguments, Kind::Incident),
+        Verb::Maintenance(arguments) => incidents::incidents(&context, &arguments, Kind::Maintenance),
         Verb::Uptime(arguments) => uptime::uptime(&context, &arguments),
         Verb::Alert(verb) => alert::alert(&context, &verb),
         Verb::Feed(arguments) => feed::feed(&context, &arguments),

@@ -10,9 +10,6 @@ use crate::model::{Blame, Outage, Timestamp, Uuid, time::rfc3339};
 use crate::store::{Past, StoreError};
 use crate::uptime::clip;
 
-/// Of an id, in lists.
-const SHOWN_CHARS: usize = 8;
-
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord outages --since 7d --vendor github")]
 pub struct Arguments {
@@ -84,7 +81,7 @@ pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
     let past = Past::open(&context.store_path()?)?;
     let all = past.reader.outages("")?;
     let chosen = match &arguments.id {
-        Some(id) => vec![one(&all, id)?],
+        Some(id) => vec![find::by_id("outage", id, &all, |outage| outage.id)?],
         None => chosen(&past, &all, arguments)?,
     };
     let text = match (arguments.json, &arguments.id) {
@@ -106,29 +103,6 @@ fn chosen<'o>(past: &Past, all: &'o [Outage], arguments: &Arguments) -> Result<V
     Ok(newest.take(arguments.limit.unwrap_or(usize::MAX)).collect())
 }
 
-/// The outage with this id, or the only one whose id ends so.
-fn one<'o>(all: &'o [Outage], id: &str) -> Result<&'o Outage, Failure> {
-    const ENDING_CHARS_MIN: usize = 4;
-    let ids: Vec<String> = all.iter().map(|outage| outage.id.to_string()).collect();
-    let written = id.to_ascii_lowercase();
-    let mut ending = all.iter().zip(&ids).filter(|(_, known)| written.len() >= ENDING_CHARS_MIN && known.ends_with(&written));
-    match (ending.next(), ending.next()) {
-        (Some((outage, _)), None) => Ok(outage),
-        (Some(_), Some(_)) => Err(Failure::usage(format!("more than one outage has an id that ends in {id:?}")).hint("write more of it")),
-        (None, _) => {
-            let like_written = |known: &'_ String| known[known.len().saturating_sub(id.len().max(SHOWN_CHARS))..].to_owned();
-            let known: Vec<String> = ids.iter().map(like_written).collect();
-            Err(find::unknown("outage", id, known.iter().map(String::as_str)))
-        }
-    }
-}
-
-/// The end of an id: its beginning is time, which neighbours share.
-fn short(id: Uuid) -> String {
-    let text = id.to_string();
-    text[text.len() - SHOWN_CHARS..].to_owned()
-}
-
 fn list(outages: &[&Outage], now: Timestamp, coloured: bool) -> String {
     if outages.is_empty() {
         return "no outages\n".to_owned();
@@ -137,7 +111,7 @@ fn list(outages: &[&Outage], now: Timestamp, coloured: bool) -> String {
     for outage in outages {
         let ongoing = if outage.ended_at.is_none() { ", open" } else { "" };
         table.row([
-            short(outage.id).into(),
+            find::short(outage.id).into(),
             outage.vendor.as_str().into(),
             clock_time(outage.started_at).into(),
             format!("{}{ongoing}", lasting(outage.duration(now))).into(),

@@ -1,6 +1,4 @@
-//! `vendord status`: how the vendors are now, by what our checks saw.
-//!
-//! Status pages are not read by this version: what a vendor declares is `unknown` where it has one.
+//! `vendord status`: how the vendors are now, by what our checks saw and by what their pages say, side by side.
 
 use std::path::Path;
 
@@ -8,10 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::Table;
-use super::words::{clock_time, count, lasting};
+use super::words::{clock_time, count, lasting, tame};
 use super::{Answer, Context, Exit, Failure, find, to_json};
-use crate::model::{SegmentReason, State, Timestamp, Uuid, time::rfc3339};
-use crate::store::{Past, StoredCheck, StoredVendor, since};
+use crate::declared::SourceCondition;
+use crate::declared::archive::Kind;
+use crate::model::{SegmentReason, State, Status, Timestamp, Uuid, time::rfc3339};
+use crate::store::{Past, StoredCheck, StoredIncident, StoredSource, StoredVendor, since};
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord status --problems")]
@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Only these [default: all]
     #[arg(value_name = "VENDOR")]
     vendors: Vec<String>,
-    /// Only vendors that are not up
+    /// Only vendors that are not up, or do not declare to be operational
     #[arg(long)]
     problems: bool,
     /// For scripts
@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Status {
+struct Fleet {
     schema: u32,
     vendors: Vec<VendorStatus>,
 }
@@ -39,13 +39,13 @@ struct VendorStatus {
     name: String,
     tier: u8,
     measured: Option<State>,
-    declared: Option<State>,
+    declared: Option<Status>,
     #[serde(serialize_with = "rfc3339::option::serialize")]
     since: Option<Timestamp>,
     checks: Vec<CheckStatus>,
     sources: Vec<SourceStatus>,
     open_outage: Option<Uuid>,
-    open_incidents: [Uuid; 0],
+    open_incidents: Vec<Uuid>,
 }
 
 #[derive(Serialize)]
@@ -64,15 +64,19 @@ struct CheckStatus {
 struct SourceStatus {
     source: String,
     format: String,
-    state: &'static str,
-    overall: Option<State>,
+    state: SourceCondition,
+    /// The page's own verdict about everything on it.
+    overall: Option<Status>,
     #[serde(serialize_with = "rfc3339::option::serialize")]
     last_success_at: Option<Timestamp>,
+    /// Why the last read failed.
+    problem: Option<String>,
 }
 
 impl VendorStatus {
     fn has_problem(&self) -> bool {
-        self.measured.is_some_and(|state| state != State::Up)
+        let declared = |status| !matches!(status, Status::Operational | Status::Maintenance);
+        self.measured.is_some_and(|state| state != State::Up) || self.declared.is_some_and(declared)
     }
 }
 
@@ -90,14 +94,15 @@ fn show(path: &Path, coloured: bool, arguments: &Arguments) -> Result<Answer, Fa
     let chosen = chosen(&past, &arguments.vendors)?;
     let latest = past.reader.latest_outages("")?;
     let open = |vendor: &StoredVendor| latest.get(&vendor.id).filter(|outage| outage.ended_at.is_none()).map(|outage| outage.id);
-    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor)));
+    let incidents = past.reader.open_incidents()?;
+    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor), &incidents));
     let mut vendors = rows.collect::<Result<Vec<_>, Failure>>()?;
     let exit = Exit::finding_if(vendors.iter().any(VendorStatus::has_problem));
     if arguments.problems {
         vendors.retain(VendorStatus::has_problem);
     }
     let text = match arguments.json {
-        true => to_json(&Status { schema: 1, vendors }),
+        true => to_json(&Fleet { schema: 1, vendors }),
         false => text(&vendors, past.now, coloured, arguments),
     };
     Ok(Answer { text, exit })
@@ -111,29 +116,39 @@ fn chosen<'p>(past: &'p Past, ids: &[String]) -> Result<Vec<&'p StoredVendor>, F
     ids.iter().map(|id| find::vendor(past, id)).collect()
 }
 
-fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>) -> Result<VendorStatus, Failure> {
+fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>, incidents: &[StoredIncident]) -> Result<VendorStatus, Failure> {
     let measured = past.measured(&vendor.id)?;
-    let sources: Vec<SourceStatus> = past.loaded.sources.iter().filter(|s| s.vendor == vendor.id).map(unread).collect();
     Ok(VendorStatus {
         vendor: vendor.id.to_string(),
         name: vendor.name.clone(),
         tier: vendor.tier,
         measured,
-        declared: (!sources.is_empty()).then_some(State::Unknown),
+        declared: past.declared(&vendor.id),
         since: match measured {
             Some(_) => since(&past.vendor_timeline(&vendor.id)?),
             None => None,
         },
         checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),
-        sources,
+        sources: past.sources_of(&vendor.id).map(|s| of_source(s, past.now)).collect(),
         open_outage,
-        open_incidents: [],
+        open_incidents: incidents
+            .iter()
+            .filter(|i| i.source.vendor == vendor.id && i.record.kind() == Kind::Incident)
+            .map(|i| i.id)
+            .collect(),
     })
 }
 
-fn unread(source: &crate::store::StoredSource) -> SourceStatus {
-    let (source, format) = (source.name.clone(), source.format.clone());
-    SourceStatus { source, format, state: "broken", overall: None, last_success_at: None }
+fn of_source(source: &StoredSource, now: Timestamp) -> SourceStatus {
+    let believed = source.reads.as_ref().is_some_and(|reads| reads.is_believed(now));
+    SourceStatus {
+        source: source.id.name.to_string(),
+        format: source.state.as_ref().map_or(&source.format, |state| &state.format).clone(),
+        state: source.reads.as_ref().map_or(SourceCondition::Broken, |reads| reads.condition(now)),
+        overall: source.state.as_ref().map(|state| if believed { state.overall } else { Status::Unknown }),
+        last_success_at: source.reads.as_ref().and_then(|reads| reads.last_success_at),
+        problem: source.reads.as_ref().and_then(|reads| reads.problem.clone()),
+    }
 }
 
 fn of_check(past: &Past, check: &StoredCheck) -> CheckStatus {
@@ -168,8 +183,11 @@ fn text(vendors: &[VendorStatus], now: Timestamp, coloured: bool, arguments: &Ar
     }
     let mut text = vendor_table(vendors, now, coloured).render();
     let checks = check_table(vendors, coloured, !arguments.vendors.is_empty());
-    if !checks.is_empty() {
-        text += &format!("\n{}", checks.render());
+    let pages = page_table(vendors, coloured, !arguments.vendors.is_empty());
+    for table in [checks, pages] {
+        if !table.is_empty() {
+            text += &format!("\n{}", table.render());
+        }
     }
     format!("{text}\n{}\n", summary(vendors))
 }
@@ -187,7 +205,7 @@ fn vendor_table(vendors: &[VendorStatus], now: Timestamp, coloured: bool) -> Tab
             state(vendor.measured),
             since.into(),
             lasts.into(),
-            state(vendor.declared),
+            vendor.declared.map_or("-".into(), Into::into),
             by_state(vendor.checks.iter().map(|check| check.state)).into(),
         ]);
     }
@@ -208,6 +226,23 @@ fn check_table(vendors: &[VendorStatus], coloured: bool, all: bool) -> Table {
                 format!("{reason}{suspect}").into(),
                 check.last_run_at.map_or("never".to_owned(), clock_time).into(),
                 took.unwrap_or("-".to_owned()).into(),
+            ]);
+        }
+    }
+    table
+}
+
+/// The pages that cannot be believed, with the reason; all of them where vendors were named.
+fn page_table(vendors: &[VendorStatus], coloured: bool, all: bool) -> Table {
+    let mut table = Table::new(coloured, ["STATUS PAGE", "STATE", "OVERALL", "LAST READ (UTC)", "PROBLEM"]);
+    for vendor in vendors {
+        for page in vendor.sources.iter().filter(|page| all || page.state != SourceCondition::Ok) {
+            table.row([
+                format!("{}/{} ({})", vendor.vendor, page.source, page.format).into(),
+                page.state.as_str().into(),
+                page.overall.map_or("-".into(), Into::into),
+                page.last_success_at.map_or("never".to_owned(), clock_time).into(),
+                tame(page.problem.as_deref().unwrap_or("-")).into(),
             ]);
         }
     }

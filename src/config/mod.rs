@@ -155,6 +155,7 @@ pub struct Check {
     pub fingerprint: u64,
 }
 
+#[derive(Clone)]
 pub struct StatusPage {
     pub name: String,
     pub url: Url,

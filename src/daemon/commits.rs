@@ -10,7 +10,7 @@ use crate::clock;
 use crate::health::CheckState;
 use crate::model::{Delivery, Detail};
 use crate::routing::Changes;
-use crate::store::{Batch, CheckKey, JournalRow, StoreError, Writer};
+use crate::store::{Batch, CheckKey, Declarations, JournalRow, StoreError, Writer};
 use crate::telemetry::Telemetry;
 
 /// Results that may wait for the store; with 10,000 checks at 10 s that is 100 s. Of more the oldest are dropped and counted.
@@ -70,6 +70,20 @@ impl Commits {
             rows.drain(..DROPPED_AT_ONCE);
             self.telemetry.results_dropped.inc_by(DROPPED_AT_ONCE as u64);
         }
+    }
+
+    /// Adds what vendors declare; of how reading goes and what a page says the latest counts.
+    pub fn declared(&mut self, new: Declarations, urgent: bool) {
+        if new.is_empty() {
+            return;
+        }
+        let into = &mut self.add(urgent).declared;
+        into.reads.extend(new.reads);
+        into.states.extend(new.states);
+        into.components.extend(new.components);
+        into.versions.extend(new.versions);
+        into.concerns.extend(new.concerns);
+        into.statuses.extend(new.statuses);
     }
 
     /// Adds alerts and deliveries; later rows of the same one replace earlier ones.

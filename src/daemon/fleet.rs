@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use super::sources::Sources;
 use crate::config::{self, Config};
 use crate::health::{CheckState, OpenSegment, SegmentWrite, capped};
 use crate::incidents::CheckNow;
 use crate::model::{
-    CheckId, Detail, Observation, Outage, Outcome, Phases, Reason, Segment, SegmentReason, SeverityCap, State, Terms, Timestamp, VendorId,
+    CheckId, Detail, Observation, Outage, Outcome, Phases, Reason, Segment, SegmentReason, SeverityCap, State, Status, Terms, Timestamp,
+    VendorId,
 };
 use crate::store::{CheckKey, Reader, Registered, RegisteredCheck, Registration, StoreError, StoredCheck};
 use crate::uptime::{self, Part, Tally, Weight};
-use crate::web::board::{CheckFigures, VendorCounters, VendorFigures, escape};
+use crate::web::board::{CheckFigures, PageFigures, VendorCounters, VendorFigures, escape};
 
 /// What the prober may know of a check without waiting for the recorder: whether the last run disagrees with the confirmed state.
 #[derive(Debug, Default)]
@@ -82,7 +84,9 @@ pub struct Vendor {
     pub name: String,
     pub tier: u8,
     pub merge_gap: Duration,
-    pub has_page: bool,
+    /// What the checks and the pages said when it was looked at last; for alert texts.
+    pub measured: Option<State>,
+    pub declared: Option<Status>,
     pub checks: Vec<CheckKey>,
     /// The latest outage, open or over.
     pub outage: Option<Outage>,
@@ -152,6 +156,11 @@ impl Fleet {
         fleet
     }
 
+    /// Where a vendor stands in `vendors`.
+    pub fn place_of(&self, vendor: &VendorId) -> Option<usize> {
+        self.vendors.iter().position(|v| v.id == *vendor)
+    }
+
     /// The vendor of a check, by its place in `vendors`.
     pub fn vendor_of(&self, key: CheckKey) -> Option<usize> {
         self.vendor_of.get(&key).copied()
@@ -216,8 +225,8 @@ impl Fleet {
     }
 
     /// Everything as it is shown.
-    pub fn figures(&self) -> Vec<VendorFigures> {
-        (0..self.vendors.len()).map(|place| self.vendor_figures(place)).collect()
+    pub fn figures(&self, sources: &Sources, now: Timestamp) -> Vec<VendorFigures> {
+        (0..self.vendors.len()).map(|place| self.vendor_figures(place, sources, now)).collect()
     }
 
     /// One check as it is shown, and where.
@@ -227,16 +236,20 @@ impl Fleet {
         Some((place, watched.position, watched.figures()))
     }
 
-    fn vendor_figures(&self, place: usize) -> VendorFigures {
+    fn vendor_figures(&self, place: usize, sources: &Sources, now: Timestamp) -> VendorFigures {
         let v = &self.vendors[place];
         VendorFigures {
             labels: v.labels.clone(),
             info: v.info.clone(),
-            has_page: v.has_page,
             checks: self.checks_of(place).map(Watched::figures).collect(),
+            pages: self.page_figures(place, sources, now),
             counters: self.vendor_counters(place),
             id: v.id.clone(),
         }
+    }
+
+    pub fn page_figures(&self, place: usize, sources: &Sources, now: Timestamp) -> Vec<PageFigures> {
+        sources.of(&self.vendors[place].id).map(|s| s.figures(now)).collect()
     }
 
     pub fn vendor_counters(&self, place: usize) -> VendorCounters {
@@ -253,6 +266,7 @@ impl Vendor {
     fn new(config: &config::Vendor, checks: Vec<CheckKey>, old: Option<Vendor>, known: Option<&Outage>) -> Vendor {
         let label = escape(config.id.as_str());
         let info = format!("vendor_name=\"{}\",category=\"{}\",tier=\"{}\"", escape(&config.name), escape(&config.category), config.tier);
+        let old_views = old.as_ref().map_or((None, None), |old| (old.measured, old.declared));
         let (outage, outages_begun, tally, counted_until) = match old {
             Some(old) => (old.outage, old.outages_begun, old.tally, old.counted_until),
             None => (known.cloned(), 0, Tally::default(), None),
@@ -262,7 +276,8 @@ impl Vendor {
             name: config.name.clone(),
             tier: config.tier,
             merge_gap: config.merge_gap,
-            has_page: config.status_pages.iter().any(|p| p.enabled),
+            measured: old_views.0,
+            declared: old_views.1,
             checks,
             outage,
             outages_begun,

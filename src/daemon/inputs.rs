@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::fleet::Hint;
+use super::reader::{Read, Subscription};
 use crate::config::Config;
 use crate::model::{Observation, Timestamp};
 use crate::routing::Attempt;
@@ -18,6 +19,7 @@ const RESULTS_MAX: usize = 100_000;
 /// What reaches the recorder.
 pub enum Input {
     Saw(Saw),
+    Read(Read),
     Attempted(Attempted),
     /// A receiver was suspended or works again.
     Suspended {
@@ -49,9 +51,10 @@ pub struct Attempted {
     pub failure: Option<&'static str>,
 }
 
-/// What the prober needs after a reload.
+/// What prober and reader need after a reload.
 pub struct Reloaded {
     pub checks: Vec<Scheduled>,
+    pub pages: Vec<Subscription>,
 }
 
 /// A check that may be scheduled.
@@ -116,6 +119,18 @@ impl Inputs {
             self.0.woken.notify_one();
         }
         true
+    }
+
+    /// Hands over what a page said. Without news it waits for company; pages are few and their reads seldom.
+    pub fn read(&self, read: Read, news: bool) {
+        let mut queue = self.0.queue();
+        queue.inputs.push_back(Input::Read(read));
+        queue.urgent |= news;
+        let wake = news || queue.idle;
+        drop(queue);
+        if wake {
+            self.0.woken.notify_one();
+        }
     }
 
     /// Hands over anything else.

@@ -14,9 +14,12 @@ mod commits;
 mod dispatcher;
 mod fleet;
 mod inputs;
+mod look;
 mod prober;
 mod ratios;
+mod reader;
 mod recorder;
+mod sources;
 mod watch;
 
 use std::net::SocketAddr;
@@ -41,6 +44,7 @@ use crate::web::server::{ReloadRequest, Site, router, serve};
 use dispatcher::{Dispatcher, News, Remembered};
 use inputs::{Input, Inputs, Reloaded};
 use prober::{Command, Prober};
+use reader::{Reader, Subscription};
 use recorder::Recorder;
 
 /// The whole stop; systemd would wait longer, users would not.
@@ -103,6 +107,8 @@ struct Daemon {
     recorder_gone: CancellationToken,
     prober: Option<Prober>,
     prober_commands: Option<mpsc::Receiver<Command>>,
+    pages: mpsc::Sender<Vec<Subscription>>,
+    reader: Option<(Reader, mpsc::Receiver<Vec<Subscription>>)>,
 }
 
 impl Daemon {
@@ -123,7 +129,7 @@ impl Daemon {
         let (suspended, mending) = (reader.suspensions()?, reader.mending()?);
         let (inputs, taken) = inputs::inputs();
         let (outbox, mut committed) = mpsc::unbounded_channel::<Vec<Delivery>>();
-        let (recorder, checks) = Recorder::start(writer, config.clone(), board, telemetry.clone(), outbox)?;
+        let (recorder, mut checks) = Recorder::start(writer, config.clone(), board, telemetry.clone(), outbox)?;
         let pending = recorder.pending();
 
         let (news, heard) = mpsc::unbounded_channel();
@@ -134,9 +140,12 @@ impl Daemon {
             }
         });
         let dispatcher = Dispatcher::new(&config, Remembered { pending, suspended, mending }, inputs.clone(), telemetry.clone());
+        let mut reader = Reader::new(&config, inputs.clone(), telemetry.clone());
+        reader.replace(std::mem::take(&mut checks.pages));
         let mut prober = Prober::new(&config, inputs.clone(), telemetry.clone());
         prober.replace(&Command { config: config.clone(), checks });
         let (commands, prober_commands) = mpsc::channel(1);
+        let (pages, page_commands) = mpsc::channel(1);
         let stop_looking = CancellationToken::new();
         let stop_sending = CancellationToken::new();
         let recorder_gone = CancellationToken::new();
@@ -167,10 +176,15 @@ impl Daemon {
             recorder_gone,
             prober: Some(prober),
             prober_commands: Some(prober_commands),
+            pages,
+            reader: Some((reader, page_commands)),
         })
     }
 
-    fn start_prober(&mut self) {
+    fn start_looking(&mut self) {
+        if let Some((reader, commands)) = self.reader.take() {
+            tokio::spawn(reader.run(commands, self.stop_looking.clone()));
+        }
         if let (Some(prober), Some(commands)) = (self.prober.take(), self.prober_commands.take()) {
             tokio::spawn(prober.run(commands, self.stop_looking.clone()));
         }
@@ -182,7 +196,7 @@ impl Daemon {
         let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let gone = self.recorder_gone.clone();
-        self.start_prober();
+        self.start_looking();
         self.site.ready.store(true, Ordering::Release);
         let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
@@ -208,8 +222,12 @@ impl Daemon {
         if let Some(prober) = &mut self.prober {
             prober.once(done);
         }
-        self.start_prober();
-        let _ = looked.await;
+        let (read_all, read) = oneshot::channel();
+        if let Some((reader, _)) = &mut self.reader {
+            reader.once(read_all);
+        }
+        self.start_looking();
+        let _ = tokio::join!(looked, read);
         let began = clock::instant();
         // A result is committed within `commit_within`; only then it is known what has to be delivered.
         tokio::time::sleep(self.config.store.commit_within * 2).await;
@@ -243,7 +261,8 @@ impl Daemon {
         let config = tokio::task::spawn_blocking(move || load()).await.map_err(|e| e.to_string())??;
         self.refuse_what_needs_a_restart(&config)?;
         let config = Arc::new(config);
-        let checks = self.register(config.clone()).await?;
+        let mut checks = self.register(config.clone()).await?;
+        let _ = self.pages.send(std::mem::take(&mut checks.pages)).await;
         self.site.metrics_full.store(config.metrics_full, Ordering::Relaxed);
         self.site.lifecycle.store(config.web.lifecycle, Ordering::Relaxed);
         let _ = self.news.send(News::Receivers(config.clone()));

@@ -14,15 +14,18 @@ use super::alerts::{self, Desk};
 use super::commits::Commits;
 use super::fleet::{Fleet, registrations};
 use super::inputs::{Attempted, Input, Reloaded, Saw, Scheduled, Taken};
+use super::look::Looked;
+use super::reader::Read;
+use super::sources::Sources;
 use super::watch::{ClockWatch, Odd};
 use crate::blame::{self, Opinions};
 use crate::clock::{self, Reading};
 use crate::config::Config;
 use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Outage, Outcome, Timestamp, Uuid, VendorId};
+use crate::model::{Delivery, DeliveryState, Outage, Outcome, State, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
-use crate::store::{CheckKey, Heartbeat, JournalRow, Registered, StoreError, StoredEvent, Writer};
+use crate::store::{CheckKey, Heartbeat, JournalRow, Registered, StoreError, StoredEvent, StoredVersion, Writer};
 use crate::telemetry::Telemetry;
 use crate::web::board::{Board, Waiting, escape};
 
@@ -41,6 +44,7 @@ pub struct Recorder {
     commits: Commits,
     config: Arc<Config>,
     fleet: Fleet,
+    sources: Sources,
     book: Book,
     board: Arc<Board>,
     telemetry: Telemetry,
@@ -50,6 +54,10 @@ pub struct Recorder {
     clocks: ClockWatch,
     next_seq: i64,
     touched: BTreeSet<CheckKey>,
+    /// Vendors, by their place, whose pages are to be shown anew.
+    pages_touched: BTreeSet<usize>,
+    /// Up to when what time does to pages was looked at.
+    pages_judged: Timestamp,
     /// The fleet is another one than the board shows.
     reshaped: bool,
     last_heartbeat: Instant,
@@ -77,6 +85,8 @@ impl Recorder {
         let stored: HashMap<CheckKey, _> = loaded.checks.iter().map(|c| (c.key, c.clone())).collect();
         let mut fleet = Fleet::default().reconfigured(&config, &registered, stored, &outages);
         fleet.seed_counters(&loaded.checks, &reader, now.wall)?;
+        let mut sources = Sources::default();
+        let refiltered = sources.reconfigured(&config, loaded.sources, &reader, now.wall)?;
         let (alerts, deliveries, last_delivery) = reader.book()?;
         let mut recorder = Recorder {
             book: Book::load(alerts, deliveries, last_delivery),
@@ -86,11 +96,14 @@ impl Recorder {
             commits: Commits::new(writer, telemetry.clone(), config.store.commit_within),
             config,
             fleet,
+            sources,
             board,
             telemetry,
             outbox,
             opinions: Opinions::new(),
             touched: BTreeSet::new(),
+            pages_touched: BTreeSet::new(),
+            pages_judged: now.wall,
             reshaped: false,
             last_heartbeat: clock::instant(),
             last_checkpoint: clock::instant(),
@@ -100,12 +113,14 @@ impl Recorder {
         for stood in loaded.checks.iter().filter(|c| c.retired_at.is_none()) {
             recorder.commits.state(stood.key, stood.through_seq, &stood.state);
         }
+        recorder.commits.declared(refiltered, true);
         recorder.end_gone(&outages, now);
         recorder.settle(&registered, now);
         recorder.beat(now, false);
         recorder.take_over()?;
         let scheduled = recorder.scheduled();
-        Ok((recorder, Reloaded { checks: scheduled }))
+        let pages = recorder.sources.subscriptions();
+        Ok((recorder, Reloaded { checks: scheduled, pages }))
     }
 
     /// The pending deliveries of the store, for the dispatcher.
@@ -136,7 +151,7 @@ impl Recorder {
     fn gather(&mut self, inputs: &Taken) -> bool {
         let heartbeat = self.last_heartbeat + HEARTBEAT_EVERY;
         let due = self.commits.due();
-        let until = due.map_or(heartbeat, |due| due.min(heartbeat));
+        let until = due.map_or(heartbeat, |due| due.min(heartbeat)).min(self.page_instant());
         inputs.wait(until.saturating_duration_since(clock::instant()), due.is_none());
         self.watch_clocks();
         for input in std::iter::from_fn(|| inputs.at_hand()).take(BATCH_INPUTS_MAX) {
@@ -151,6 +166,7 @@ impl Recorder {
     fn take(&mut self, input: Input) -> bool {
         match input {
             Input::Saw(saw) => self.saw(saw),
+            Input::Read(read) => self.read(&read),
             Input::Attempted(attempted) => self.attempted(attempted),
             Input::Suspended { receiver, suspension } => {
                 if suspension.is_none() {
@@ -194,6 +210,9 @@ impl Recorder {
 
         let Some(place) = self.fleet.vendor_of(key) else { return };
         self.touched.insert(key);
+        if folded.is_urgent() {
+            self.heat(place);
+        }
         let now = Reading { wall: at.max(self.clocks.last().wall), ..self.clocks.last() };
         self.hear_clock(place, vendor_clock, saw.at);
         if let Some(change) = folded.change {
@@ -205,6 +224,69 @@ impl Recorder {
         if certificate {
             self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_certificate(fleet, key));
         }
+    }
+
+    /// What a page said, or that it could not be read.
+    fn read(&mut self, read: &Read) {
+        let Some(place) = self.fleet.place_of(&read.source.vendor) else { return };
+        let brings = matches!(read.looked, Looked::Page(_));
+        // What is over is compared with what is stored; what waits for the store is not there yet.
+        let stored = brings && self.commit().is_ok();
+        let reader = if stored { self.commits.writer().reader().ok() } else { None };
+        let outcome = self.sources.read(read, reader.as_ref());
+        let versions = outcome.declarations.versions.clone();
+        self.commits.declared(outcome.declarations, outcome.urgent);
+        self.pages_touched.insert(place);
+        if outcome.changed {
+            self.judge_pages(place, &versions);
+        }
+    }
+
+    /// The declared status, and every alert about the pages of a vendor.
+    fn judge_pages(&mut self, place: usize, read: &[StoredVersion]) {
+        let now = self.clocks.last().wall.max(clock::now());
+        let vendor = &mut self.fleet.vendors[place];
+        vendor.declared = self.sources.declared(&vendor.id, now);
+        if let Some(status) = self.sources.declared_anew(&vendor.id, now) {
+            tracing::info!(vendor = %vendor.id, declared = %status, "declared status changed");
+            self.commits.add(true).declared.statuses.push((vendor.id.clone(), now, status));
+        }
+        self.heat(place);
+        let mut desk = Desk { book: &mut self.book, config: &self.config, clock_error: blame::clock_error(&self.opinions), now };
+        desk.judge_pages(&self.fleet.vendors[place], &self.sources, read);
+        self.take_told();
+        self.pages_touched.insert(place);
+    }
+
+    /// A vendor that fails, or declares that it does, is asked more often.
+    fn heat(&self, place: usize) {
+        let failing =
+            self.fleet.checks_of(place).any(|c| c.severity().is_some() && (c.state.suspect() || c.gives().is_some_and(|s| s != State::Up)));
+        self.sources.heat(&self.fleet.vendors[place].id, failing);
+    }
+
+    /// Time alone made something of a page unknown, or of a blind spot an alert.
+    fn watch_pages(&mut self) {
+        let now = clock::now();
+        if self.sources.next_change(self.pages_judged).is_none_or(|due| due > now) {
+            return;
+        }
+        self.pages_judged = now;
+        self.judge_all_pages();
+    }
+
+    fn judge_all_pages(&mut self) {
+        for place in 0..self.fleet.vendors.len() {
+            if self.sources.of(&self.fleet.vendors[place].id).next().is_some() {
+                self.judge_pages(place, &[]);
+            }
+        }
+    }
+
+    /// When to look at the pages again without having heard of them.
+    fn page_instant(&self) -> Instant {
+        let due = self.sources.next_change(self.pages_judged);
+        clock::instant() + due.map_or(HEARTBEAT_EVERY, |due| due.since(clock::now()))
     }
 
     /// A vendor's `Date` is a second opinion on our clock.
@@ -220,6 +302,7 @@ impl Recorder {
 
     /// What became of a vendor's outage and its alerts.
     fn judge_vendor(&mut self, place: usize, now: Reading) {
+        self.fleet.vendors[place].measured = incidents::confirmed_state(&self.fleet.counting(place, None));
         let vendor = &self.fleet.vendors[place];
         let checks = self.fleet.counting(place, None);
         let at = incidents::Now { wall: now.wall, boot: now.boot };
@@ -281,6 +364,7 @@ impl Recorder {
     /// What time brings: heartbeat, reminders, checks that no longer flap, checkpoints.
     fn tick(&mut self) {
         self.watch_clocks();
+        self.watch_pages();
         let now = clock::instant();
         if now.duration_since(self.last_heartbeat) < HEARTBEAT_EVERY {
             return;
@@ -364,14 +448,16 @@ impl Recorder {
         let loaded = reader.load()?;
         let outages = reader.latest_outages(&clock::boot_id())?;
         let stored = loaded.checks.into_iter().map(|c| (c.key, c)).collect();
+        let refiltered = self.sources.reconfigured(&config, loaded.sources, &reader, now.wall)?;
         self.fleet = std::mem::take(&mut self.fleet).reconfigured(&config, &registered, stored, &outages);
         self.commits.commit_within = config.store.commit_within;
         self.config = config;
         self.opinions.retain(|vendor, _| self.fleet.vendors.iter().any(|v| v.id == *vendor));
+        self.commits.declared(refiltered, true);
         self.end_gone(&outages, now);
         self.settle(&registered, now);
         self.take_over()?;
-        Ok(Reloaded { checks: self.scheduled() })
+        Ok(Reloaded { checks: self.scheduled(), pages: self.sources.subscriptions() })
     }
 
     /// Commits what follows from a configuration that is in force now. What the store refuses waits like everything else.
@@ -409,7 +495,10 @@ impl Recorder {
         for place in 0..self.fleet.vendors.len() {
             self.judge_vendor(place, now);
         }
-        self.with_desk(now.wall, |desk, fleet| desk.end_unknown(fleet));
+        self.judge_all_pages();
+        let mut desk = Desk { book: &mut self.book, config: &self.config, clock_error: blame::clock_error(&self.opinions), now: now.wall };
+        desk.end_unknown(&self.fleet, &self.sources);
+        self.take_told();
         self.commits.add(true);
     }
 
@@ -456,12 +545,22 @@ impl Recorder {
 
     fn publish(&mut self, told: bool) {
         let checks: Vec<_> = std::mem::take(&mut self.touched).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        let now = clock::now();
+        let pages: Vec<_> = std::mem::take(&mut self.pages_touched)
+            .into_iter()
+            .map(|place| (place, self.fleet.page_figures(place, &self.sources, now)))
+            .collect();
         let counters: Vec<_> = (0..self.fleet.vendors.len()).map(|place| self.fleet.vendor_counters(place)).collect();
         let alerts = told.then(|| (self.firing_counts(), self.waiting()));
         self.board.update(|figures| {
             for (place, position, check) in checks {
                 if let Some(slot) = figures.vendors.get_mut(place).and_then(|v| v.checks.get_mut(position)) {
                     *slot = check;
+                }
+            }
+            for (place, pages) in pages {
+                if let Some(vendor) = figures.vendors.get_mut(place) {
+                    vendor.pages = pages;
                 }
             }
             for (vendor, counters) in figures.vendors.iter_mut().zip(counters) {
@@ -475,7 +574,8 @@ impl Recorder {
 
     fn publish_all(&mut self) {
         self.touched.clear();
-        let (vendors, firing, waiting) = (self.fleet.figures(), self.firing_counts(), self.waiting());
+        self.pages_touched.clear();
+        let (vendors, firing, waiting) = (self.fleet.figures(&self.sources, clock::now()), self.firing_counts(), self.waiting());
         self.board.update(|figures| (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting));
     }
 

@@ -8,12 +8,13 @@
 //! but what is open, or if its history was read and says so too; the end is then marked as inferred.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::model::page::{Component, Incident, Listing, Maintenance, Touched, Update};
+use crate::model::page::{Component, Incident, Listing, Maintenance, Scope, Touched, Update};
 use crate::model::words::words;
 use crate::model::{Impact, Page, Stage, Timestamp, Uuid};
 
@@ -113,6 +114,13 @@ impl Record {
         }
     }
 
+    pub fn scope(&self) -> Scope {
+        match self {
+            Record::Incident(i) => i.scope(),
+            Record::Maintenance(m) => m.scope(),
+        }
+    }
+
     pub fn is_over(&self) -> bool {
         match self {
             Record::Incident(i) => !i.is_open(),
@@ -152,6 +160,8 @@ pub struct Entry {
     pub digest: u64,
     pub versions: u32,
     pub starts_at: Option<Timestamp>,
+    /// When its latest version was seen.
+    pub observed_at: Timestamp,
     /// No longer listed where it ought to be: taken back by the vendor.
     pub removed: bool,
     /// What is not over is kept at hand.
@@ -185,9 +195,16 @@ pub struct Reading<'p> {
     pub live: &'p Page,
     /// Documents with what is over.
     pub history: &'p [Page],
-    /// It was never read before.
+    /// What is over by now was over before anybody looked.
     pub first_sight: bool,
+    /// When the page came to another engine: what was seen before it has other ids there, and its absence says nothing.
+    pub moved_at: Option<Timestamp>,
 }
+
+/// What was open on the engine that a page left, and was not found on the new one, is given up after this.
+const MOVED_PATIENCE: Duration = Duration::from_secs(86_400);
+/// Engines round starts to minutes.
+const SAME_START: Duration = Duration::from_secs(120);
 
 impl Ledger {
     pub fn insert(&mut self, kind: Kind, source_id: String, entry: Entry) {
@@ -226,6 +243,25 @@ impl Ledger {
         versions
     }
 
+    /// After a page moved to another engine: `kept` are the entries of the old one. A listed entry with an id that is new, and
+    /// the title and start of one of them, is that one.
+    pub fn recognise(&mut self, kept: &[Record], reading: &Reading) {
+        for record in listed(reading) {
+            let key = (record.kind(), record.source_id().to_owned());
+            if self.0.contains_key(&key) {
+                continue;
+            }
+            let close = |old: &Record| match (old.starts_at(), record.starts_at()) {
+                (Some(a), Some(b)) => a.since(b).max(b.since(a)) <= SAME_START,
+                _ => false,
+            };
+            let same = |old: &&Record| old.kind() == key.0 && old.title() == record.title() && close(old);
+            if let Some(entry) = kept.iter().find(same).and_then(|old| self.0.remove(&(key.0, old.source_id().to_owned()))) {
+                self.0.insert(key, entry);
+            }
+        }
+    }
+
     fn take(
         &mut self,
         record: Record,
@@ -236,7 +272,7 @@ impl Ledger {
         let digest = record.digest();
         let key = (record.kind(), record.source_id().to_owned());
         let Some(entry) = self.0.get_mut(&key) else {
-            let entry = Entry { id: new_id(), digest, versions: 0, starts_at: None, removed: false, open: None };
+            let entry = Entry { id: new_id(), digest, versions: 0, starts_at: None, observed_at: reading.at, removed: false, open: None };
             let imported = reading.first_sight && record.is_over();
             let entry = self.0.entry(key).or_insert(entry);
             return Some(Version { imported, ..entry.revise(record, digest, reading.at, Vec::new()) });
@@ -268,7 +304,12 @@ impl Ledger {
             return Vec::new();
         }
         let ids = listed_ids(kind, std::iter::once(reading.live).chain(reading.history));
-        let gone = self.0.iter_mut().filter(|((k, id), entry)| *k == kind && entry.open.is_some() && !ids.contains(id.as_str()));
+        let patient =
+            |entry: &Entry| reading.moved_at.is_some_and(|moved| entry.observed_at < moved && reading.at < moved + MOVED_PATIENCE);
+        let gone = self
+            .0
+            .iter_mut()
+            .filter(|((k, id), entry)| *k == kind && entry.open.is_some() && !ids.contains(id.as_str()) && !patient(entry));
         gone.filter_map(|(_, entry)| {
             let old = entry.open.clone()?;
             let record = ended(old.clone(), reading.at);
@@ -292,7 +333,8 @@ impl Ledger {
             return Vec::new();
         };
         let missing = self.0.iter_mut().filter(|((k, id), entry)| {
-            let covered = entry.starts_at.is_some_and(|start| start > covered_from);
+            let covered = entry.starts_at.is_some_and(|start| start > covered_from)
+                && reading.moved_at.is_none_or(|moved| entry.observed_at >= moved);
             *k == kind && covered && entry.open.is_none() && !entry.removed && !ids.contains(id.as_str())
         });
         missing
@@ -312,6 +354,7 @@ impl Entry {
         self.digest = digest;
         self.versions += 1;
         self.starts_at = record.starts_at();
+        self.observed_at = at;
         self.open = (!record.is_over()).then(|| record.clone());
         let (imported, removed, inferred_end) = (false, false, false);
         Version { id: self.id, number: self.versions, observed_at: at, record, digest, changes, imported, removed, inferred_end }

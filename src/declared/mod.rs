@@ -9,9 +9,11 @@
 
 pub mod archive;
 pub mod pace;
+mod page_state;
 mod selection;
 mod standing;
 
 pub use archive::{Change, Kind, Record};
+pub use page_state::{Moved, PageState};
 pub use selection::Selection;
 pub use standing::{Reads, SourceCondition, Standing, vendor_declared};

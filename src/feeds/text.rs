@@ -77,11 +77,20 @@ fn is_visible(c: char) -> bool {
 /// references resolved (once).
 pub fn plain(html: &str) -> String {
     let mut out = String::with_capacity(html.len().min(BODY_CHARS));
+    // Behind the last `>` no tag ends: looking for its end again and again would take quadratic time.
     let mut rest = html;
+    let behind_tags = html.rfind('>').map_or(html, |last| &html[last..]).len();
     while let Some(at) = rest.find(['<', '&']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        rest = if rest.starts_with('<') { tag(rest, &mut out) } else { reference(rest, &mut out) };
+        rest = match rest.strip_prefix('<') {
+            Some(after) if rest.len() < behind_tags => {
+                out.push('<');
+                after
+            }
+            Some(_) => tag(rest, &mut out),
+            None => reference(rest, &mut out),
+        };
     }
     out.push_str(rest);
     out
@@ -95,7 +104,7 @@ fn tag<'r>(rest: &'r str, out: &mut String) -> &'r str {
     let name: String =
         rest[1..].trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let begins = rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-    let Some((_, after)) = rest.split_once('>').filter(|_| begins) else {
+    let Some((_, after)) = begins.then(|| rest.split_once('>')).flatten() else {
         out.push('<');
         return &rest[1..];
     };
@@ -214,6 +223,14 @@ mod tests {
             let text = plain(html);
             let want = if html.ends_with("</a") { "link</a" } else { want };
             assert_eq!(lines(&text, 300).text, want, "{html:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_markup_takes_no_quadratic_time() {
+        for (piece, last) in [("<a", ""), ("< ", ">"), ("<a ", ">"), ("&", ";"), ("<!--", ""), ("</", ">"), ("<script></", "")] {
+            let html = piece.repeat((2 << 20) / piece.len()) + last;
+            assert!(plain(&html).len() <= html.len(), "{piece}");
         }
     }
 

@@ -9,6 +9,10 @@ words! {
         VendorDown = "vendor.down",
         VendorDegraded = "vendor.degraded",
         VendorFlapping = "vendor.flapping",
+        IncidentReported = "incident.reported",
+        SourceStale = "source.stale",
+        SourceMoved = "source.moved",
+        SourceDrifted = "source.drifted",
         TlsExpiring = "tls.expiring",
         DeliveryFailing = "delivery.failing",
         Clock = "clock",
@@ -79,6 +83,8 @@ pub struct Alert {
     pub blame: Blame,
     /// Lines that say what was seen, most telling first.
     pub evidence: Vec<String>,
+    /// Which edition of what it is about was told last; 0 where nothing is edited.
+    pub edition: u32,
 }
 
 /// One message to one receiver: one event, one group, and the alerts of that group that changed to it.

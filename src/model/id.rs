@@ -48,6 +48,25 @@ impl fmt::Display for CheckId {
     }
 }
 
+/// One `[[status_pages]]` of a vendor.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId {
+    pub vendor: VendorId,
+    pub name: Arc<str>,
+}
+
+impl SourceId {
+    pub fn new(vendor: &VendorId, name: impl Into<Arc<str>>) -> Self {
+        SourceId { vendor: vendor.clone(), name: name.into() }
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.vendor, self.name)
+    }
+}
+
 /// Why `text` cannot be a vendor id, check, receiver or location name; `None` if it can.
 /// They end up in URLs, file names and metric labels, so the alphabet is small.
 pub fn name_problem(text: &str) -> Option<&'static str> {

@@ -18,7 +18,7 @@ pub(crate) mod words;
 
 pub use alert::{Alert, AlertState, Delivery, DeliveryState, Event, Identity, Rule, Severity};
 pub use check::{KofN, SeverityCap, Terms};
-pub use id::{CheckId, Uuid, VendorId};
+pub use id::{CheckId, SourceId, Uuid, VendorId};
 pub use observation::{Detail, Observation, Outcome, Phases, Reason};
 pub use outage::{Blame, Outage};
 pub use page::{Impact, Page, Stage, Status};

@@ -27,5 +27,6 @@ fn alert(receiver: &str, now: Timestamp, id: Uuid) -> Alert {
         declared: None,
         blame: Blame::Inconclusive,
         evidence: Vec::new(),
+        edition: 0,
     }
 }

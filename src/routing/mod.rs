@@ -21,7 +21,7 @@ pub use facts::{FACTS_BYTES_MAX, Links};
 pub use marked::test_delivery;
 
 use crate::model::{
-    Alert, AlertState, Blame, Delivery, DeliveryState, Event, Identity, Matching, Route, Rule, Severity, State, Timestamp, Uuid,
+    Alert, AlertState, Blame, Delivery, DeliveryState, Event, Identity, Matching, Route, Rule, Severity, State, Status, Timestamp, Uuid,
     alert::Told,
 };
 
@@ -36,6 +36,10 @@ pub struct Holding {
     pub measured: Option<State>,
     pub blame: Blame,
     pub evidence: Vec<String>,
+    /// What the vendor declares.
+    pub declared: Option<Status>,
+    /// Of what is edited by others while it lasts: another edition is news.
+    pub edition: u32,
 }
 
 /// How a condition ended.
@@ -163,9 +167,10 @@ impl Book {
             vendor_name: holding.vendor_name,
             tier: holding.tier,
             measured: holding.measured.map(|s| s.as_str().to_owned()),
-            declared: None,
+            declared: holding.declared.map(|s| s.as_str().to_owned()),
             blame: holding.blame,
             evidence: holding.evidence,
+            edition: holding.edition,
         };
         self.firing.insert(identity.clone(), alert.clone());
         self.changed_alerts.insert(alert.id, alert.clone());
@@ -197,17 +202,21 @@ impl Book {
         }
     }
 
-    /// A message that still gathers says what is true when it goes out. Afterwards a higher severity is news; anything
-    /// else that changed is not.
+    /// A message that still gathers says what is true when it goes out. Afterwards a higher severity and another edition are
+    /// news; anything else that changed is not.
     fn worsen(&mut self, identity: &Identity, holding: Holding, plan: &mut Plan) {
         let Some(alert) = self.firing.get_mut(identity) else { return };
         let worse = holding.severity > alert.severity;
+        let edited = holding.edition != alert.edition;
         let gathering = gathering(&self.pending, alert.id, plan.now);
         let fresh = !gathering.is_empty() && (&holding.summary, &holding.evidence) != (&alert.summary, &alert.evidence);
-        if !worse && !fresh {
+        if !worse && !edited && !fresh {
             return;
         }
-        alert.severity = alert.severity.max(holding.severity);
+        // What is edited may be played down; what is measured is as grave as it ever was.
+        alert.severity = if edited { holding.severity } else { alert.severity.max(holding.severity) };
+        alert.edition = holding.edition;
+        alert.declared = holding.declared.map(|s| s.as_str().to_owned());
         alert.summary = holding.summary;
         alert.evidence = holding.evidence;
         let alert = alert.clone();
@@ -215,7 +224,7 @@ impl Book {
         for group in self.told.get(&alert.id).cloned().unwrap_or_default() {
             match gathering.get(&group) {
                 Some(seq) => self.freshen(*seq, &alert, plan.links),
-                None if worse => self.tell(Event::Updated, group, plan.now, &alert, plan),
+                None if worse || edited => self.tell(Event::Updated, group, plan.now, &alert, plan),
                 None => {}
             }
         }

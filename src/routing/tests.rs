@@ -37,6 +37,8 @@ fn holding(severity: Severity) -> Holding {
         measured: Some(State::Down),
         blame: Blame::Inconclusive,
         evidence: vec![],
+        declared: None,
+        edition: 0,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::health::{CheckState, SegmentWrite};
 use crate::model::{Observation, Outage, SeverityCap, Terms, Timestamp, VendorId};
 use crate::routing::{Attempt, Changes};
 
-use super::{CheckKey, Suspension};
+use super::{CheckKey, Declarations, Suspension};
 
 /// One run, as it is kept.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub struct Batch {
     pub states: Vec<(CheckKey, i64, CheckState)>,
     pub segments: Vec<(CheckKey, SegmentWrite)>,
     pub outages: Vec<Outage>,
+    pub declared: Declarations,
     pub told: Changes,
     pub attempts: Vec<(Attempt, u32)>,
     pub suspensions: Vec<(String, Option<Suspension>)>,
@@ -58,6 +59,7 @@ impl Batch {
             && self.states.is_empty()
             && self.segments.is_empty()
             && self.outages.is_empty()
+            && self.declared.is_empty()
             && self.told.is_empty()
             && self.attempts.is_empty()
             && self.suspensions.is_empty()

@@ -11,6 +11,7 @@
 mod batch;
 mod lock;
 mod migrate;
+mod pages;
 mod past;
 mod read;
 mod timeline;
@@ -23,8 +24,9 @@ use std::time::Duration;
 
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
 pub use lock::{Holder, Lock, host_name};
+pub use pages::{ComponentVersion, Declarations, IMPORTED, StoredChange, StoredIncident, StoredSource, StoredVersion};
 pub use past::Past;
-pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredSource, StoredVendor, Suspension};
+pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredVendor, Suspension};
 pub use timeline::since;
 pub use verify::verify;
 pub use write::{Registered, Writer};

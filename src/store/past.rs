@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::timeline::{Watcher, chain};
-use super::{Loaded, Lock, Reader, StoreError, StoredCheck};
+use super::{Loaded, Lock, Reader, StoreError, StoredCheck, StoredSource};
 use crate::clock;
+use crate::declared::vendor_declared;
 use crate::health::{capped, vendor_state};
-use crate::model::{Segment, SegmentReason, SeverityCap, State, Timestamp, VendorId};
+use crate::model::{Segment, SegmentReason, SeverityCap, State, Status, Timestamp, VendorId};
 use crate::uptime::{Part, combine, merge};
 
 pub struct Past {
@@ -64,6 +65,19 @@ impl Past {
         let watcher = Watcher { heartbeat: self.loaded.heartbeat.as_ref(), runs: self.runs, absences: &self.loaded.absences };
         let since = check.state.evidence_until.or(check.state.first_at).unwrap_or(self.now);
         watcher.late_reason(since, self.now)
+    }
+
+    /// The status pages of a vendor that are read.
+    pub fn sources_of<'s>(&'s self, vendor: &'s VendorId) -> impl Iterator<Item = &'s StoredSource> + Clone {
+        self.loaded.sources.iter().filter(move |source| source.id.vendor == *vendor)
+    }
+
+    /// What the pages of a vendor say now; `None` without one.
+    pub fn declared(&self, vendor: &VendorId) -> Option<Status> {
+        vendor_declared(self.sources_of(vendor).map(|source| match (&source.reads, &source.state) {
+            (Some(reads), Some(state)) if reads.is_believed(self.now) => state.standing.status(),
+            _ => Status::Unknown,
+        }))
     }
 
     /// What the checks of a vendor say now; `None` without a check that could count.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, params};
 
-use super::{BUSY_TIMEOUT, CheckKey, Heartbeat, StoreError, migrate};
+use super::{BUSY_TIMEOUT, CheckKey, Heartbeat, StoreError, StoredSource, migrate};
 use crate::health::{Absence, CheckState, Run, fold};
 use crate::model::alert::Told;
 use crate::model::{
@@ -31,13 +31,6 @@ pub struct StoredVendor {
     pub name: String,
     pub tier: u8,
     pub retired: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct StoredSource {
-    pub vendor: VendorId,
-    pub name: String,
-    pub format: String,
 }
 
 /// A check at a location, up to its last stored run.
@@ -153,12 +146,6 @@ impl Reader {
     fn vendors(&self) -> Result<Vec<StoredVendor>, StoreError> {
         self.list("SELECT id, name, tier, retired_at IS NOT NULL FROM vendors ORDER BY id", |r| {
             Ok(StoredVendor { id: VendorId::new(r.get::<_, String>(0)?), name: r.get(1)?, tier: r.get(2)?, retired: r.get(3)? })
-        })
-    }
-
-    fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
-        self.list("SELECT vendor, name, format FROM sources WHERE retired_at IS NULL ORDER BY vendor, name", |r| {
-            Ok(StoredSource { vendor: VendorId::new(r.get::<_, String>(0)?), name: r.get(1)?, format: r.get(2)? })
         })
     }
 
@@ -373,7 +360,7 @@ impl Reader {
 
     fn alert_rows(&self, tail: &str) -> Result<Vec<Alert>, StoreError> {
         let sql = format!(
-            "SELECT id, rule, vendor, subject, severity, state, since, resolved_at, summary, vendor_name, tier, measured, declared, blame, evidence FROM alerts {tail}"
+            "SELECT id, rule, vendor, subject, severity, state, since, resolved_at, summary, vendor_name, tier, measured, declared, blame, evidence, edition FROM alerts {tail}"
         );
         let rows = self.list(&sql, |r| {
             let words: (String, String, String, String) = (r.get(1)?, r.get(4)?, r.get(5)?, r.get(14)?);
@@ -395,6 +382,7 @@ impl Reader {
                 declared: r.get(12)?,
                 blame: Blame::parse(&r.get::<_, String>(13)?).unwrap_or(Blame::Inconclusive),
                 evidence: Vec::new(),
+                edition: r.get(15)?,
             };
             Ok((alert, words))
         })?;
@@ -477,7 +465,7 @@ impl Reader {
         Ok(rows.into_iter().collect())
     }
 
-    fn list<T>(&self, sql: &str, row: impl FnMut(&Row) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
+    pub(super) fn list<T>(&self, sql: &str, row: impl FnMut(&Row) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], row)?.collect::<rusqlite::Result<Vec<T>>>()?;
         Ok(rows)
@@ -506,15 +494,15 @@ fn run(row: &Row) -> Result<Run, StoreError> {
     })
 }
 
-fn uuid(row: &Row, column: usize) -> rusqlite::Result<Uuid> {
+pub(super) fn uuid(row: &Row, column: usize) -> rusqlite::Result<Uuid> {
     let text: String = row.get(column)?;
     Uuid::parse_str(&text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(json: &str, what: &str) -> Result<T, StoreError> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(json: &str, what: &str) -> Result<T, StoreError> {
     serde_json::from_str(json).map_err(|e| StoreError::Corrupt(format!("{what}: {e}")))
 }
 
-fn word<T>(known: Option<T>, text: &str) -> Result<T, StoreError> {
+pub(super) fn word<T>(known: Option<T>, text: &str) -> Result<T, StoreError> {
     known.ok_or_else(|| StoreError::Corrupt(format!("unknown word {text:?}")))
 }

@@ -256,6 +256,8 @@ fn a_book_is_stored_as_it_is() {
         measured: None,
         blame: Blame::Inconclusive,
         evidence: Vec::new(),
+        declared: None,
+        edition: 0,
     };
     let mut book = Book::default();
     let mut ids = 0;

@@ -194,6 +194,7 @@ fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Resu
     }
     states(tx, batch)?;
     batch.outages.iter().try_for_each(|o| outage(tx, o, boot_id))?;
+    super::pages::write(tx, &batch.declared)?;
     batch.told.alerts.iter().try_for_each(|a| alert(tx, a))?;
     batch.told.deliveries.iter().try_for_each(|d| delivery(tx, d))?;
     batch.attempts.iter().try_for_each(|(a, number)| attempt(tx, a, *number))?;
@@ -263,7 +264,7 @@ fn states(tx: &Transaction, batch: &Batch) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data without maps of odd keys always serializes")
 }
 
@@ -291,10 +292,10 @@ fn outage(tx: &Transaction, o: &Outage, boot_id: &str) -> rusqlite::Result<()> {
 
 fn alert(tx: &Transaction, a: &Alert) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO alerts (id, rule, vendor, subject, severity, state, since, resolved_at, summary, vendor_name, tier, measured, declared, blame, evidence)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+        "INSERT INTO alerts (id, rule, vendor, subject, severity, state, since, resolved_at, summary, vendor_name, tier, measured, declared, blame, evidence, edition)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, resolved_at = excluded.resolved_at,
-           summary = excluded.summary, evidence = excluded.evidence, measured = excluded.measured, declared = excluded.declared",
+           summary = excluded.summary, evidence = excluded.evidence, measured = excluded.measured, declared = excluded.declared, edition = excluded.edition",
     )?
     .execute(params![
         a.id.to_string(),
@@ -311,7 +312,8 @@ fn alert(tx: &Transaction, a: &Alert) -> rusqlite::Result<()> {
         a.measured,
         a.declared,
         a.blame.as_str(),
-        to_json(&a.evidence)
+        to_json(&a.evidence),
+        a.edition
     ])
     .map(drop)
 }

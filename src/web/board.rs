@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use crate::health::{Standing, capped, vendor_state};
-use crate::model::{Phases, Reason, SeverityCap, State, Timestamp, VendorId};
+use crate::declared::{Reads, Standing, vendor_declared};
+use crate::health::{self, capped, vendor_state};
+use crate::model::{Phases, Reason, SeverityCap, State, Status, Timestamp, VendorId};
 
 /// One check as it is shown.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct CheckFigures {
     /// `None`: it gives its vendor nothing (disabled, severity none).
     pub severity: Option<SeverityCap>,
     pub is_http: bool,
-    pub state: Standing,
+    pub state: health::Standing,
     pub phases: Phases,
     pub http_status: u16,
     pub not_after: Option<Timestamp>,
@@ -27,14 +28,48 @@ pub struct CheckFigures {
     pub by_reason: Vec<(Reason, u64)>,
 }
 
+/// One status page as it is shown.
+#[derive(Clone, Debug)]
+pub struct PageFigures {
+    /// `vendor="github",source="status"`, escaped.
+    pub labels: Arc<str>,
+    /// The same with `,format="statuspage"`.
+    pub labels_format: Arc<str>,
+    pub reads: Reads,
+    pub standing: Option<Standing>,
+    /// Open incidents that concern us, by impact.
+    pub open: [u64; 4],
+    /// Those first seen since the daemon started, by impact.
+    pub opened: [u64; 4],
+    pub oldest_open: Option<Timestamp>,
+    /// Starts of announced work.
+    pub announced: Vec<Timestamp>,
+    /// Of a page whose components are watched.
+    pub components: Vec<ComponentFigures>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ComponentFigures {
+    /// `vendor="github",component="Actions"`, escaped.
+    pub labels: Arc<str>,
+    pub status: Status,
+}
+
+impl PageFigures {
+    /// What was read too long ago says nothing.
+    pub fn status(&self, now: Timestamp) -> Status {
+        self.standing.filter(|_| self.reads.is_believed(now)).map_or(Status::Unknown, Standing::status)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct VendorFigures {
     /// `vendor="github"`, escaped.
     pub labels: Arc<str>,
     /// The further labels of `vendord_vendor_info`.
     pub info: Arc<str>,
-    pub has_page: bool,
     pub checks: Vec<CheckFigures>,
+    pub pages: Vec<PageFigures>,
     pub counters: VendorCounters,
     pub id: VendorId,
 }
@@ -59,38 +94,31 @@ impl VendorFigures {
         counting.filter_map(move |c| capped(c.state.state_at(now), c.severity?))
     }
 
-    /// Status and level of the vendor: the worse of what is declared and measured. A page that is not read leaves `operational` unproven.
-    pub fn status(&self, now: Timestamp) -> Status {
-        match self.measured(now) {
-            Some(State::Down) if self.given(now).all(|s| s == State::Down) => Status::MajorOutage,
-            Some(State::Down) => Status::PartialOutage,
-            Some(State::Degraded) => Status::Degraded,
-            Some(State::Up) if !self.has_page => Status::Operational,
-            Some(State::Up | State::Unknown) | None => Status::Unknown,
-        }
+    /// What its pages say at `now`; `None` without one.
+    pub fn declared(&self, now: Timestamp) -> Option<Status> {
+        vendor_declared(self.pages.iter().map(|page| page.status(now)))
     }
-}
 
-/// The scale that status-page exporters share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Unknown = 0,
-    Operational = 1,
-    Maintenance = 2,
-    Degraded = 3,
-    PartialOutage = 4,
-    MajorOutage = 5,
-}
+    /// What the checks say on the scale of pages.
+    pub fn measured_status(&self, now: Timestamp) -> Option<Status> {
+        Some(match self.measured(now)? {
+            State::Up => Status::Operational,
+            State::Degraded => Status::Degraded,
+            State::Down if self.given(now).all(|s| s == State::Down) => Status::MajorOutage,
+            State::Down => Status::PartialOutage,
+            State::Unknown => Status::Unknown,
+        })
+    }
 
-impl Status {
-    pub const ALL: [(Status, &'static str); 6] = [
-        (Status::Operational, "operational"),
-        (Status::Maintenance, "maintenance"),
-        (Status::Degraded, "degraded"),
-        (Status::PartialOutage, "partial_outage"),
-        (Status::MajorOutage, "major_outage"),
-        (Status::Unknown, "unknown"),
-    ];
+    /// The worse of what is declared and measured. `Operational` only if every view that is configured is known.
+    pub fn status(&self, now: Timestamp) -> Status {
+        let views = [self.declared(now), self.has_counting_check().then(|| self.measured_status(now).unwrap_or(Status::Unknown))];
+        vendor_declared(views.into_iter().flatten()).unwrap_or(Status::Unknown)
+    }
+
+    fn has_counting_check(&self) -> bool {
+        self.checks.iter().any(|c| c.severity.is_some())
+    }
 }
 
 /// Deliveries of one receiver that wait.
@@ -116,6 +144,8 @@ pub struct Figures {
     pub waiting: Vec<Waiting>,
     /// From stored history, a minute old at most.
     pub uptime: BTreeMap<VendorId, UptimeRatios>,
+    /// Mean seconds from start to end of the incidents that ended in a window of [`UPTIME_DAYS`]; likewise.
+    pub time_to_resolve: BTreeMap<VendorId, UptimeRatios>,
 }
 
 /// Shared by the recorder, which writes, and everybody who shows something.

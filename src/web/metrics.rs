@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use super::board::{CheckFigures, Figures, Status, UPTIME_DAYS, VendorFigures};
-use crate::model::{Outcome, Phases, State, Timestamp};
+use super::board::{CheckFigures, Figures, PageFigures, UPTIME_DAYS, VendorFigures};
+use crate::declared::SourceCondition;
+use crate::model::{Impact, Outcome, Phases, Status, Timestamp};
 
 /// What is rendered: `[metrics] level`, and which format the scraper asked for.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +51,8 @@ pub const FAMILIES: &[Family] = &[
         |p| {
             p.vendors(|p, v| {
                 let now = v.status(p.now);
-                for (status, word) in Status::ALL {
-                    p.series(&format!("{},status=\"{word}\"", v.labels), f64::from(u8::from(status == now)));
+                for status in Status::ALL {
+                    p.series(&format!("{},status=\"{status}\"", v.labels), f64::from(u8::from(*status == now)));
                 }
             });
         },
@@ -62,7 +63,7 @@ pub const FAMILIES: &[Family] = &[
         "vendor",
         "0 unknown, 1 operational, 2 maintenance, 3 degraded, 4 partial outage, 5 major outage.",
         |p| {
-            p.vendors(|p, v| p.series(&v.labels, f64::from(v.status(p.now) as u8)));
+            p.vendors(|p, v| p.series(&v.labels, f64::from(v.status(p.now).level())));
         },
     ),
     family(
@@ -72,17 +73,16 @@ pub const FAMILIES: &[Family] = &[
         "What the vendor's page says, on the same scale; absent without a page.",
         |p| {
             p.vendors(|p, v| {
-                if v.has_page {
-                    p.series(&v.labels, 0.0);
+                if let Some(declared) = v.declared(p.now) {
+                    p.series(&v.labels, f64::from(declared.level()));
                 }
             });
         },
     ),
     family("vendord_vendor_measured_level", "gauge", "vendor", "What our checks say, on the same scale; absent without a check.", |p| {
         p.vendors(|p, v| {
-            if let Some(measured) = v.measured(p.now) {
-                let level = if measured == State::Down { v.status(p.now) as u8 } else { measured.level() };
-                p.series(&v.labels, f64::from(level));
+            if let Some(measured) = v.measured_status(p.now) {
+                p.series(&v.labels, f64::from(measured.level()));
             }
         });
     }),
@@ -103,6 +103,82 @@ pub const FAMILIES: &[Family] = &[
     }),
     family("vendord_outages_total", "counter", "vendor, blame", "Outages that began since the daemon started, by blame.", |p| {
         p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.counters.outages as f64));
+    }),
+    full(
+        "vendord_component_status_level",
+        "gauge",
+        "vendor, component",
+        "Status of a watched component, same scale (watch_components = true).",
+        |p| {
+            p.pages(|p, _, page| {
+                for c in &page.components {
+                    let believed = page.reads.is_believed(p.now);
+                    p.series(&c.labels, if believed { f64::from(c.status.level()) } else { 0.0 });
+                }
+            });
+        },
+    ),
+    family(
+        "vendord_incidents_open",
+        "gauge",
+        "vendor, impact",
+        "Open vendor incidents that touch what we use; unstated impact counts as minor.",
+        |p| p.by_impact(|page| page.open),
+    ),
+    family("vendord_incidents_opened_total", "counter", "vendor, impact", "Incidents first seen since the daemon started.", |p| {
+        p.by_impact(|page| page.opened);
+    }),
+    family(
+        "vendord_incident_time_to_resolve_seconds",
+        "gauge",
+        "vendor, window",
+        "Mean time from start to end of the incidents that ended in the window; absent when none did.",
+        |p| {
+            p.vendors(|p, v| {
+                for (days, mean) in UPTIME_DAYS.iter().zip(p.figures.time_to_resolve.get(&v.id).into_iter().flatten()) {
+                    if let Some(mean) = mean {
+                        p.series(&format!("{},window=\"{days}d\"", v.labels), *mean);
+                    }
+                }
+            });
+        },
+    ),
+    family(
+        "vendord_incident_oldest_open_timestamp_seconds",
+        "gauge",
+        "vendor",
+        "Start of the oldest open incident; absent when none.",
+        |p| p.earliest(|page| page.oldest_open.into_iter().collect()),
+    ),
+    family(
+        "vendord_maintenance_next_start_timestamp_seconds",
+        "gauge",
+        "vendor",
+        "Start of the next announced maintenance; absent when none.",
+        |p| {
+            let now = p.now;
+            p.earliest(move |page| page.announced.iter().copied().filter(|start| *start > now).collect());
+        },
+    ),
+    family("vendord_source_up", "gauge", "vendor, source, format", "Whether the status source was read and understood last time.", |p| {
+        p.pages(|p, _, page| {
+            p.series(&page.labels_format, f64::from(u8::from(page.reads.failing_since.is_none() && page.reads.last_success_at.is_some())))
+        });
+    }),
+    family("vendord_source_state", "gauge", "vendor, source, state", "ok, stale or broken; exactly one is 1.", |p| {
+        p.pages(|p, _, page| {
+            let now = page.reads.condition(p.now);
+            for state in SourceCondition::ALL {
+                p.series(&format!("{},state=\"{}\"", page.labels, state.as_str()), f64::from(u8::from(state == now)));
+            }
+        });
+    }),
+    family("vendord_source_last_success_timestamp_seconds", "gauge", "vendor, source, format", "Last successful read.", |p| {
+        p.pages(|p, _, page| {
+            if let Some(at) = page.reads.last_success_at {
+                p.series(&page.labels_format, at.as_seconds());
+            }
+        });
     }),
     family("vendord_check_success", "gauge", "vendor, check, kind", "1 when the last run was up or degraded, else 0.", |p| {
         p.checks(|p, c| {
@@ -229,6 +305,29 @@ impl<'a> Page<'a> {
     fn vendors(&mut self, write: impl Fn(&mut Self, &'a VendorFigures)) {
         let figures = self.figures;
         figures.vendors.iter().for_each(|v| write(self, v));
+    }
+
+    fn pages(&mut self, write: impl Fn(&mut Self, &'a VendorFigures, &'a PageFigures)) {
+        self.vendors(|p, v| v.pages.iter().for_each(|page| write(p, v, page)));
+    }
+
+    /// Numbers by impact, over all pages of a vendor.
+    fn by_impact(&mut self, number: impl Fn(&PageFigures) -> [u64; 4]) {
+        self.vendors(|p, v| {
+            for (place, impact) in Impact::ALL.iter().enumerate().filter(|_| !v.pages.is_empty()) {
+                let sum: u64 = v.pages.iter().map(|page| number(page)[place]).sum();
+                p.series(&format!("{},impact=\"{impact}\"", v.labels), sum as f64);
+            }
+        });
+    }
+
+    /// The earliest instant over all pages of a vendor.
+    fn earliest(&mut self, instants: impl Fn(&PageFigures) -> Vec<Timestamp>) {
+        self.vendors(|p, v| {
+            if let Some(at) = v.pages.iter().flat_map(&instants).min() {
+                p.series(&v.labels, at.as_seconds());
+            }
+        });
     }
 
     fn checks(&mut self, write: impl Fn(&mut Self, &'a CheckFigures)) {

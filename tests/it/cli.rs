@@ -147,6 +147,7 @@ fn alert(n: u128, state: AlertState) -> Alert {
         declared: None,
         blame: Blame::Inconclusive,
         evidence: Vec::new(),
+        edition: 0,
     }
 }
 

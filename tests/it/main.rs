@@ -13,6 +13,7 @@ mod evidence;
 mod example_config;
 mod faults;
 mod feed_verb;
+mod feeds;
 mod harness;
 mod harness_itself;
 mod receiver_down;

@@ -97,6 +97,8 @@ impl World {
             measured: Some(State::Down),
             blame: Blame::Inconclusive,
             evidence: Vec::new(),
+            declared: None,
+            edition: 0,
         };
         let condition = if fires { Ok(holding) } else { Err(Over { at: now, summary: None, measured: None }) };
         let routes = [route("down", true), route("well", false)];

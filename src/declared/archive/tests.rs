@@ -47,12 +47,13 @@ struct Kept {
     stored: BTreeMap<Uuid, Record>,
     versions: Vec<Version>,
     ids: u128,
+    moved_at: Option<Timestamp>,
 }
 
 impl Kept {
     fn read(&mut self, s: i64, live: Page, history: Vec<Page>) -> Vec<Version> {
         let first_sight = self.ledger.is_empty();
-        let reading = Reading { at: at(s), live: &live, history: &history, first_sight };
+        let reading = Reading { at: at(s), live: &live, history: &history, first_sight, moved_at: self.moved_at };
         let ids = &mut self.ids;
         let stored = &self.stored;
         let versions = self.ledger.read(
@@ -166,6 +167,26 @@ fn back_dating_one_entry_does_not_take_back_the_others() {
     newest.push(incident("new", 1, Some(190)));
     let versions = kept.read(300, page(Listing::Open, vec![]), vec![page(Listing::Recent, newest)]);
     assert_eq!(versions.iter().map(|v| v.record.source_id()).collect::<Vec<_>>(), ["new"]);
+}
+
+#[test]
+fn on_another_engine_the_same_incident_is_recognised_and_the_others_do_not_end() {
+    let mut kept = Kept::default();
+    kept.read(10, page(Listing::Open, vec![incident("a", 5, None), incident("b", 300, None)]), vec![]);
+    kept.moved_at = Some(at(20));
+    let there = Incident { title: "Trouble a".into(), ..incident("01NEW", 65, None) };
+    let live = page(Listing::Open, vec![there.clone()]);
+    let stored: Vec<Record> = kept.stored.values().cloned().collect();
+    let reading = Reading { at: at(20), live: &live, history: &[], first_sight: true, moved_at: kept.moved_at };
+    kept.ledger.recognise(&stored, &reading);
+    let versions = kept.read(20, live.clone(), vec![page(Listing::Recent, vec![there])]);
+    assert_eq!(
+        (versions.len(), versions[0].number, fields(&versions)),
+        (1, 2, vec!["id", "started_at", "update 1970-01-01T00:00:05.000Z", "update 1970-01-01T00:01:05.000Z"])
+    );
+    assert_eq!(kept.open(), ["01NEW", "b"], "b is not on the new page, which says nothing");
+    let given_up = kept.read(20 + 86_400, live.clone(), vec![page(Listing::Recent, live.incidents.clone())]);
+    assert_eq!((given_up.len(), given_up[0].inferred_end, kept.open()), (1, true, vec!["01NEW".to_owned()]));
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! Texts that people read are made here; whom to tell is the book's.
 
+mod pages;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fleet::{Fleet, Vendor, Watched};
+use super::sources::Sources;
 use crate::blame;
 use crate::config::Config;
 use crate::incidents::{OutageChange, confirmed_state};
@@ -150,14 +153,16 @@ impl Desk<'_> {
     }
 
     /// Ends what is about something that the configuration no longer has.
-    pub fn end_unknown(&mut self, fleet: &Fleet) {
+    pub fn end_unknown(&mut self, fleet: &Fleet, sources: &Sources) {
         let vendors: BTreeSet<&VendorId> = fleet.vendors.iter().map(|v| &v.id).collect();
         let checks: BTreeSet<String> = fleet.checks.values().map(|c| c.id.to_string()).collect();
         let gone = |i: &Identity| {
             let vendor = i.vendor.as_ref().is_some_and(|v| !vendors.contains(v));
             let check = i.rule == Rule::TlsExpiring && !checks.contains(&i.subject);
             let receiver = i.rule == Rule::DeliveryFailing && !self.config.receivers.iter().any(|r| r.name == i.subject);
-            vendor || check || receiver
+            let of_page = matches!(i.rule, Rule::SourceStale | Rule::SourceMoved | Rule::SourceDrifted);
+            let page = of_page && !sources.iter().any(|s| Some(&s.id.vendor) == i.vendor.as_ref() && *s.id.name == *i.subject);
+            vendor || check || receiver || page
         };
         let gone: Vec<Identity> = self.book.firing().map(|a| a.identity.clone()).filter(gone).collect();
         gone.iter().for_each(|identity| self.judge(identity, None));
@@ -189,11 +194,19 @@ fn plain(severity: Severity, since: Timestamp) -> Holding {
         measured: None,
         blame: crate::model::Blame::Us,
         evidence: Vec::new(),
+        declared: None,
+        edition: 0,
     }
 }
 
 fn about(vendor: &Vendor, severity: Severity, since: Timestamp) -> Holding {
-    Holding { vendor_name: Some(vendor.name.clone()), tier: Some(vendor.tier), blame: blame::judge(), ..plain(severity, since) }
+    Holding {
+        vendor_name: Some(vendor.name.clone()),
+        tier: Some(vendor.tier),
+        blame: blame::judge(),
+        declared: vendor.declared,
+        ..plain(severity, since)
+    }
 }
 
 /// The severity of a rule that is graver for vendors of tier 1.

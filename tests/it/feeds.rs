@@ -1,0 +1,224 @@
+//! Status pages as vendors serve them: which format a document is of, and, against a corpus of captured pages where
+//! there is one, that what is read is what stands in the file.
+//!
+//! The corpus is no part of the repository: `VENDORD_CORPUS` names a folder that has `feeds/FORMAT/FILE`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vendord::feeds::{self, Document, Unreadable};
+use vendord::model::Page;
+use vendord::model::page::{Impact, Status};
+
+use crate::harness::skip;
+
+/// Folders of the corpus that can be read.
+const READ: &[&str] = &["statuspage", "incidentio"];
+/// A debug build on a busy machine; a release build needs a hundredth of it.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()).collect();
+    found.sort();
+    found
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().expect("a file").to_string_lossy().into_owned()
+}
+
+fn read(body: &[u8]) -> Result<Page, Unreadable> {
+    feeds::read(&Document::new(None, None, body), None)
+}
+
+#[test]
+fn every_fixture_is_of_its_format_or_refused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/feeds");
+    let folders = std::fs::read_dir(&root).expect("fixtures").map(|entry| entry.expect("an entry").path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let format = name(&folder);
+        for file in files(&folder) {
+            let body = std::fs::read(&file).expect("a fixture");
+            let (label, page) = (format!("{format}/{}", name(&file)), read(&body));
+            if name(&file).starts_with("refused-") {
+                assert!(page.is_err(), "{label} was read");
+                continue;
+            }
+            let page = page.unwrap_or_else(|e| panic!("{label}: {e}"));
+            assert_eq!(page.format, format, "{label}");
+            holds(&label, &page);
+            let (detected, why) = feeds::detect(&Document::new(None, None, &body)).expect("it was read");
+            assert!(detected.name == format && !why.is_empty(), "{label}");
+        }
+    }
+}
+
+#[test]
+fn captured_pages_say_what_stands_in_the_file() {
+    let Some(corpus) = std::env::var_os("VENDORD_CORPUS") else {
+        return skip("captured status pages", "VENDORD_CORPUS names no folder with feeds/");
+    };
+    for format in READ {
+        let captured = files(&Path::new(&corpus).join("feeds").join(format));
+        assert!(!captured.is_empty(), "no captured page of {format}");
+        for file in captured.iter().filter(|file| file.extension().is_some_and(|e| e != "md")) {
+            captured_page(format, file);
+        }
+    }
+}
+
+fn captured_page(format: &str, file: &Path) {
+    let label = format!("{format}/{}", name(file));
+    let body = std::fs::read(file).expect("a captured page");
+    let began = Instant::now();
+    let page = read(&body);
+    assert!(began.elapsed() < TIME_MAX, "{label} took {:?}", began.elapsed());
+    let raw: Option<Value> = serde_json::from_slice(&body).ok();
+    let Some(raw) = raw else {
+        return captured_feed(&label, &body, page);
+    };
+    let is_page = raw["page"]["id"].is_string() || raw["ongoing_incidents"].is_array();
+    let page = match (page, is_page) {
+        (Ok(page), true) => page,
+        (Err(_), false) => return,
+        (Ok(_), false) => panic!("{label} is no page and was read"),
+        (Err(e), true) => panic!("{label}: {e}"),
+    };
+    assert_eq!(page.format, format, "{label}");
+    holds(&label, &page);
+    if raw["page"].is_object() {
+        agrees(&label, &page, &raw);
+    }
+}
+
+/// Feeds of entries: at least one of them is something.
+fn captured_feed(label: &str, body: &[u8], page: Result<Page, Unreadable>) {
+    let Ok(page) = page else { return };
+    holds(label, &page);
+    let text = String::from_utf8_lossy(body);
+    let entries = ["<item>", "<item ", "<entry>", "<entry "].iter().map(|tag| text.matches(tag).count()).sum::<usize>();
+    let found = page.incidents.len() + page.maintenances.len();
+    assert!(found <= entries && (found > 0 || entries == 0), "{label}: {found} of {entries} entries");
+}
+
+// --- what holds for every page --------------------------------------------------------------------------------------
+
+fn holds(label: &str, page: &Page) {
+    unique(label, page.components.iter().map(|c| &c.id));
+    unique(label, page.incidents.iter().map(|i| &i.id));
+    unique(label, page.maintenances.iter().map(|m| &m.id));
+    newest_first(label, page.incidents.iter().filter_map(|i| i.started_at));
+    newest_first(label, page.maintenances.iter().filter_map(|m| m.starts_at));
+    page.components.iter().for_each(|c| clean_line(label, &c.name));
+    for i in &page.incidents {
+        clean_line(label, &i.title);
+        newest_first(label, i.updates.iter().filter_map(|u| u.at));
+        assert!(i.started_at.zip(i.resolved_at).is_none_or(|(start, end)| start <= end), "{label}: {} ends before it starts", i.id);
+        assert!(i.resolved_at.is_none() || i.stage.is_none_or(|s| s.is_over()), "{label}: {} is over and is not", i.id);
+        i.updates.iter().for_each(|u| clean(label, &u.body));
+        i.touches.iter().for_each(|t| clean_line(label, &t.name));
+    }
+    for m in &page.maintenances {
+        clean_line(label, &m.title);
+        newest_first(label, m.updates.iter().filter_map(|u| u.at));
+        assert!(m.starts_at.zip(m.ends_at).is_none_or(|(start, end)| start <= end), "{label}: {} ends before it starts", m.id);
+        m.updates.iter().for_each(|u| clean(label, &u.body));
+    }
+}
+
+fn unique<'i>(label: &str, ids: impl Iterator<Item = &'i String>) {
+    let mut seen = BTreeSet::new();
+    ids.for_each(|id| assert!(!id.is_empty() && seen.insert(id), "{label}: {id:?} twice"));
+}
+
+fn newest_first<T: Ord + std::fmt::Debug>(label: &str, times: impl Iterator<Item = T>) {
+    let times: Vec<T> = times.collect();
+    assert!(times.is_sorted_by(|a, b| a >= b), "{label}: not newest first: {times:?}");
+}
+
+fn clean_line(label: &str, text: &str) {
+    assert!(!text.is_empty() && !text.contains('\n'), "{label}: {text:?}");
+    clean(label, text);
+}
+
+fn clean(label: &str, text: &str) {
+    let is_fine = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}'));
+    assert!(text.chars().all(is_fine) && text.trim() == text, "{label}: {text:?}");
+}
+
+// --- Statuspage and its like: the facts once more, straight from the file -------------------------------------------
+
+fn agrees(label: &str, page: &Page, raw: &Value) {
+    let leaves: Vec<&Value> = list(raw, "components").iter().filter(|c| c["group"] != Value::Bool(true)).collect();
+    let names = |id: &Value| list(raw, "components").iter().find(|c| c["id"] == *id).map(|c| c["name"].clone());
+    let want: BTreeMap<_, _> = leaves.iter().map(|c| (text(&c["id"]), status(&c["status"]))).collect();
+    let got: BTreeMap<_, _> = page.components.iter().map(|c| (c.id.clone(), c.status)).collect();
+    assert_eq!(got, want, "{label}");
+    for c in &page.components {
+        let leaf = leaves.iter().find(|leaf| leaf["id"] == c.id).expect("compared above");
+        assert_eq!(c.group, names(&leaf["group_id"]).map(|group| line(&group)), "{label}: {}", c.id);
+        assert_eq!(c.name, line(&leaf["name"]), "{label}");
+    }
+    assert_eq!(page.carries.components, raw["components"].is_array(), "{label}");
+    if !leaves.is_empty() {
+        assert_eq!(page.overall, verdict(&want.values().copied().collect::<Vec<_>>(), raw), "{label}");
+    }
+    incidents_agree(label, page, list(raw, "incidents"));
+    let want: BTreeMap<_, _> = list(raw, "scheduled_maintenances").iter().map(|m| (text(&m["id"]), text(&m["status"]))).collect();
+    let got: BTreeMap<_, _> = page.maintenances.iter().map(|m| (m.id.clone(), m.stage.map_or("", |s| s.as_str()).to_owned())).collect();
+    assert_eq!(got, want, "{label}");
+}
+
+fn incidents_agree(label: &str, page: &Page, raw: &[Value]) {
+    assert_eq!(page.incidents.len(), raw.len(), "{label}");
+    for i in &page.incidents {
+        let raw = raw.iter().find(|r| r["id"] == i.id).unwrap_or_else(|| panic!("{label}: {} is not in the file", i.id));
+        let impact = if raw["impact"] == "maintenance" { Some(Impact::None) } else { Impact::parse(&text(&raw["impact"])) };
+        assert_eq!((i.impact, i.stage.map(|s| s.as_str())), (impact, raw["status"].as_str()), "{label}: {}", i.id);
+        assert_eq!(i.resolved_at.is_some(), raw["resolved_at"].is_string() || raw["status"] == "resolved", "{label}: {}", i.id);
+        assert_eq!(i.updates.len(), list(raw, "incident_updates").len(), "{label}: {}", i.id);
+        let named = list(raw, "components").iter().map(|c| line(&c["name"])).collect::<BTreeSet<_>>();
+        let touched = i.touches.iter().map(|t| t.name.clone()).collect::<BTreeSet<_>>();
+        assert!(named.is_empty() || touched == named, "{label}: {}: {touched:?}", i.id);
+        let affected = list(raw, "incident_updates").iter().any(|u| !list(u, "affected_components").is_empty());
+        assert_eq!(touched.is_empty(), named.is_empty() && !affected, "{label}: {}", i.id);
+    }
+}
+
+/// The worst leaf; the whole page is down only if all of it is. An indicator that knows of worse counts where incidents
+/// name no components.
+fn verdict(leaves: &[Status], raw: &Value) -> Status {
+    let known = || leaves.iter().copied().filter(|s| s.is_known());
+    let worst = known().max().unwrap_or(Status::Unknown);
+    let rolled = if worst == Status::MajorOutage && known().min() != Some(worst) { Status::PartialOutage } else { worst };
+    let by_word = match raw["status"]["indicator"].as_str() {
+        Some("minor") => Status::Degraded,
+        Some("major") => Status::PartialOutage,
+        Some("critical") => Status::MajorOutage,
+        _ => rolled,
+    };
+    if text(&raw["page"]["id"]).len() == 26 { rolled.max(by_word) } else { rolled }
+}
+
+fn status(word: &Value) -> Status {
+    match word.as_str() {
+        Some("under_maintenance") => Status::Maintenance,
+        Some("degraded_performance") => Status::Degraded,
+        word => word.and_then(Status::parse).unwrap_or(Status::Unknown),
+    }
+}
+
+fn list<'v>(raw: &'v Value, key: &str) -> &'v [Value] {
+    raw[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn line(value: &Value) -> String {
+    text(value).split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -54,7 +54,7 @@ fn unreachable(desk: &mut Desk, routes: &[Read<Route>]) {
 
 /// A page of the catalogue that nothing here can read.
 pub(super) fn unreadable(desk: &mut Desk, place: Place, subject: &str, entry: &Entry) {
-    let message = format!("the status page of {} cannot be read by this version yet: it is made with {}", entry.name, entry.platform);
+    let message = format!("the status page of {} cannot be read by this version yet: it is made with {}", entry.name, entry.engine());
     let hint = "write `enabled = false` below [[status_pages]] until it can, or the `url` of a feed that it has";
     desk.say(Level::Warning, place, subject, (message, Some(hint.into())));
 }

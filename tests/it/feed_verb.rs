@@ -150,14 +150,14 @@ format    statuspage
 updated   2031-03-04 18:20:30 UTC
 overall   partial_outage
 
-COMPONENT                    STATUS
-Harbour East / Dock Booking  major_outage
+COMPONENT     STATUS
+Dock Booking  major_outage
 4 more are operational
 
 no open incident
 ";
     let printed = feed_in(dir.path(), &["summary-one-down.json"], b"");
-    assert_eq!(printed.out.replace("grpeast00001", "Harbour East"), want);
+    assert_eq!(printed.out, want);
     refused(&feed_in(dir.path(), &["--format", "incidentio", "components.json"], b""), 1, &["cannot be read as a status page"]);
 }
 

@@ -42,7 +42,7 @@ pub fn page_lines(entry: &Entry) -> String {
         Reading::Format(_) | Reading::FoundOut => String::new(),
         Reading::NotYet => format!(
             "\n# Its status page is made with {}, which this version cannot read. Remove these lines when it can.\n[[status_pages]]\nenabled = false\n",
-            entry.platform
+            entry.engine()
         ),
     }
 }

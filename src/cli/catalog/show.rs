@@ -67,6 +67,6 @@ fn reading(entry: &Entry) -> String {
     match entry.reading() {
         Reading::Format(format) => format!("by this version, as {format}"),
         Reading::FoundOut => "perhaps: it shows when it is asked".to_owned(),
-        Reading::NotYet => format!("not by this version: it has no reader for {}", entry.platform),
+        Reading::NotYet => format!("not by this version: the page is made with {}", entry.engine()),
     }
 }

@@ -29,7 +29,10 @@ pub struct Found {
 
 pub struct Address {
     pub asked: Url,
+    /// Where the document came from, redirects followed.
     pub document: Url,
+    /// The very address that was asked for answered with it, and no document below the page.
+    pub itself: bool,
 }
 
 /// Why one document was of no use.
@@ -121,7 +124,7 @@ async fn ask(fetch: &Fetch, asked: &Url, candidate: &Url, format: Option<&'stati
     let url = got.redirected.unwrap_or_else(|| candidate.clone());
     let document = Document::new(Some(&url), got.content_type.as_deref(), &got.body);
     let (page, detected) = read(&document, format)?;
-    Ok(Found { page, address: Some(Address { asked: asked.clone(), document: url.clone() }), detected })
+    Ok(Found { page, address: Some(Address { asked: asked.clone(), document: url.clone(), itself: asked == candidate }), detected })
 }
 
 /// The page, and whether its format would be found out without `format`.

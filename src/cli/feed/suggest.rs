@@ -32,7 +32,7 @@ pub fn suggest(found: &Found) -> String {
 /// What the daemon is to ask for: the page, unless the document that was asked for is all that there is of it.
 fn address(found: &Found) -> Option<Url> {
     match &found.address {
-        Some(address) if address.asked == address.document && found.page.format == "rss" => Some(address.asked.clone()),
+        Some(address) if address.itself && found.page.format == "rss" => Some(address.asked.clone()),
         Some(address) => Some(feeds::page_address(&address.asked)),
         None => Url::parse(found.page.url.as_deref()?).ok().filter(|url| matches!(url.scheme(), "http" | "https")),
     }
@@ -93,7 +93,7 @@ mod tests {
 
     fn address(asked: &str, document: &str) -> Option<Address> {
         let url = |text| Url::parse(text).unwrap();
-        Some(Address { asked: url(asked), document: url(document) })
+        Some(Address { asked: url(asked), document: url(document), itself: asked == document })
     }
 
     #[test]

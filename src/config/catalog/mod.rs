@@ -88,6 +88,15 @@ impl Entry {
         self.feed.unwrap_or(self.status_page)
     }
 
+    /// How a person would say what its page is made with.
+    pub fn engine(&self) -> String {
+        match self.platform {
+            UNKNOWN => "an unknown engine".to_owned(),
+            own if self.names().any(|name| name == own) => "an engine of its own".to_owned(),
+            platform => platform.to_owned(),
+        }
+    }
+
     pub fn reading(&self) -> Reading {
         let format = READ_AS.iter().find(|(platform, _)| *platform == self.platform).map_or(self.platform, |(_, format)| format);
         match feeds::format(format) {
@@ -285,5 +294,12 @@ mod tests {
     fn a_feed_goes_before_the_page() {
         assert_eq!(find("hetzner").map(Entry::address), Some("https://status.hetzner.com/de.atom"));
         assert_eq!(find("github").map(Entry::address), Some("https://www.githubstatus.com"));
+    }
+
+    #[test]
+    fn engines_are_named_unless_they_are_the_vendors_own() {
+        for (id, want) in [("gcp", "an engine of its own"), ("github", "statuspage"), ("pagerduty", "an unknown engine")] {
+            assert_eq!(find(id).map(Entry::engine).as_deref(), Some(want));
+        }
     }
 }

@@ -103,6 +103,7 @@ pub struct Fleet {
     pub vendors: Vec<Vendor>,
     pub checks: HashMap<CheckKey, Watched>,
     vendor_of: HashMap<CheckKey, usize>,
+    places: HashMap<VendorId, usize>,
 }
 
 /// The configuration in the words of the store.
@@ -141,6 +142,7 @@ impl Fleet {
         let mut fleet = Fleet::default();
         for vendor in &config.vendors {
             let place = fleet.vendors.len();
+            fleet.places.insert(vendor.id.clone(), place);
             let mut keys = Vec::new();
             for check in &vendor.checks {
                 let Some(r) = ids.get(&(vendor.id.as_str(), &*check.id.name)) else { continue };
@@ -158,7 +160,7 @@ impl Fleet {
 
     /// Where a vendor stands in `vendors`.
     pub fn place_of(&self, vendor: &VendorId) -> Option<usize> {
-        self.vendors.iter().position(|v| v.id == *vendor)
+        self.places.get(vendor).copied()
     }
 
     /// The vendor of a check, by its place in `vendors`.

@@ -76,6 +76,8 @@ struct Place {
     /// When the last read began.
     began: Option<Instant>,
     first_due: Instant,
+    /// When it is read next; kept, because asking all pages is what this file does most.
+    due: Instant,
     pace: Pace,
     reads: u64,
 }
@@ -88,6 +90,8 @@ pub struct Reader {
     inputs: Inputs,
     telemetry: Telemetry,
     once: Option<(BTreeSet<Key>, oneshot::Sender<()>)>,
+    /// When the hints of the recorder were looked at last.
+    felt: Instant,
 }
 
 /// A read that ended.
@@ -109,12 +113,16 @@ impl Reader {
             inputs,
             telemetry,
             once: None,
+            felt: clock::instant(),
         }
     }
 
     /// Reads everything once, now; `done` hears when that is over.
     pub fn once(&mut self, done: oneshot::Sender<()>) {
-        self.places.values_mut().for_each(|place| place.first_due = clock::instant());
+        for (key, place) in &mut self.places {
+            place.first_due = clock::instant();
+            place.plan(key);
+        }
         if self.places.is_empty() {
             let _ = done.send(());
         } else {
@@ -152,17 +160,17 @@ impl Reader {
     /// Starts every read that is due; returns how long nothing more is.
     fn start_due(&mut self, ended: &mpsc::UnboundedSender<Ended>, stop: &CancellationToken) -> Duration {
         let now = clock::instant();
+        self.feel(now);
         let mut wait = LOOK_EVERY;
         for (key, place) in &mut self.places {
-            place.pace.hot = place.sources.iter().any(|(_, hot)| hot.load(Ordering::Relaxed));
-            let due = place.due(key);
-            if due > now {
-                wait = wait.min(due - now);
+            if place.due > now {
+                wait = wait.min(place.due - now);
                 continue;
             }
             let Some(memory) = place.memory.take() else { continue };
             place.began = Some(now);
             place.reads += 1;
+            place.plan(key);
             let host = self.hosts.entry(host_of(&place.url)).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST_MAX))).clone();
             let one = One {
                 key: key.clone(),
@@ -187,6 +195,21 @@ impl Reader {
         wait
     }
 
+    /// A page of a vendor that just began to fail is due sooner.
+    fn feel(&mut self, now: Instant) {
+        if now.duration_since(self.felt) < LOOK_EVERY {
+            return;
+        }
+        self.felt = now;
+        for (key, place) in &mut self.places {
+            let hot = place.sources.iter().any(|(_, hot)| hot.load(Ordering::Relaxed));
+            if hot != place.pace.hot {
+                place.pace.hot = hot;
+                place.plan(key);
+            }
+        }
+    }
+
     fn ended(&mut self, end: Ended) {
         // What was taken out while it was read is gone with what it learned.
         if let Some(place) = self.places.get_mut(&end.key) {
@@ -194,6 +217,7 @@ impl Reader {
             place.pace.retry_after = end.retry_after;
             place.pace.fresh_for = end.fresh_for;
             place.memory.get_or_insert(end.memory);
+            place.plan(&end.key);
         }
         if let Some((left, _)) = &mut self.once {
             left.remove(&end.key);
@@ -217,6 +241,7 @@ fn host_of(url: &Url) -> String {
 fn place(s: &Subscription, key: &Key, old: Option<Place>) -> Place {
     let reach = if s.page.allow_private { Reach::Private } else { Reach::Public };
     let interval = s.page.interval.unwrap_or(FIRST_READ_WITHIN).min(FIRST_READ_WITHIN);
+    let first_due = clock::instant() + interval.mul_f64(fraction(key, 0));
     let fresh = Place {
         url: s.url.clone(),
         format: feeds::format(&s.page.format),
@@ -226,7 +251,8 @@ fn place(s: &Subscription, key: &Key, old: Option<Place>) -> Place {
         sources: Vec::new(),
         memory: Some(Memory::default()),
         began: None,
-        first_due: clock::instant() + interval.mul_f64(fraction(key, 0)),
+        first_due,
+        due: first_due,
         pace: Pace::default(),
         reads: 0,
     };
@@ -255,13 +281,14 @@ impl Place {
         if self.began.is_none() {
             self.first_due = self.first_due.min(clock::instant() + self.pace.interval().min(FIRST_READ_WITHIN).mul_f64(fraction(key, 0)));
         }
+        self.plan(key);
     }
 
-    fn due(&self, key: &Key) -> Instant {
-        match self.began {
+    fn plan(&mut self, key: &Key) {
+        self.due = match self.began {
             None => self.first_due,
             Some(began) => began + self.pace.wait(fraction(key, self.reads)),
-        }
+        };
     }
 }
 

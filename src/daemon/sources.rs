@@ -94,7 +94,8 @@ impl Sources {
     }
 
     pub fn of<'s>(&'s self, vendor: &'s VendorId) -> impl Iterator<Item = &'s Source> + Clone {
-        self.all.values().filter(move |s| s.id.vendor == *vendor)
+        let first = SourceId::new(vendor, "");
+        self.all.range(first..).map(|(_, source)| source).take_while(move |s| s.id.vendor == *vendor)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Source> {

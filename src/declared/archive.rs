@@ -219,6 +219,11 @@ impl Ledger {
         self.0.is_empty()
     }
 
+    /// Of either kind: an archive may call an incident what was a maintenance.
+    fn knows(&self, source_id: &str) -> bool {
+        [Kind::Incident, Kind::Maintenance].into_iter().any(|kind| self.0.contains_key(&(kind, source_id.to_owned())))
+    }
+
     /// Vendor's ids of what is not over.
     pub fn open_ids(&self) -> BTreeSet<String> {
         self.open().map(|(_, record)| record.source_id().to_owned()).collect()
@@ -233,7 +238,10 @@ impl Ledger {
         mut new_id: impl FnMut() -> Uuid,
     ) -> Vec<Version> {
         let mut versions = Vec::new();
-        for record in listed(reading) {
+        for (record, coarse) in listed(reading) {
+            if coarse && self.knows(record.source_id()) {
+                continue;
+            }
             versions.extend(self.take(record, reading, &mut before, &mut new_id));
         }
         for kind in [Kind::Incident, Kind::Maintenance] {
@@ -246,7 +254,7 @@ impl Ledger {
     /// After a page moved to another engine: `kept` are the entries of the old one. A listed entry with an id that is new, and
     /// the title and start of one of them, is that one.
     pub fn recognise(&mut self, kept: &[Record], reading: &Reading) {
-        for record in listed(reading) {
+        for (record, _) in listed(reading) {
             let key = (record.kind(), record.source_id().to_owned());
             if self.0.contains_key(&key) {
                 continue;
@@ -393,18 +401,20 @@ fn covered_from(mut starts: Vec<Timestamp>) -> Option<Timestamp> {
 
 /// Each entry once. The live page goes before the history, which may be older; of the documents of the history the first
 /// goes before the others, which may say less.
-fn listed(reading: &Reading) -> Vec<Record> {
+/// With whether it comes from an archive.
+fn listed(reading: &Reading) -> Vec<(Record, bool)> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for page in std::iter::once(reading.live).chain(reading.history) {
         for record in records(Kind::Incident, page).into_iter().chain(records(Kind::Maintenance, page)) {
+            let coarse = listing(record.kind(), page) == Listing::Archive;
             if seen.insert((record.kind(), record.source_id().to_owned())) {
-                all.push(record);
+                all.push((record, coarse));
             }
         }
     }
     // Oldest first, so that ids made in order are in the order of time.
-    all.sort_by(|a, b| (a.starts_at(), a.source_id()).cmp(&(b.starts_at(), b.source_id())));
+    all.sort_by(|(a, _), (b, _)| (a.starts_at(), a.source_id()).cmp(&(b.starts_at(), b.source_id())));
     all
 }
 

@@ -45,6 +45,15 @@ pub struct Format {
     pub parse: fn(&Document) -> Result<Page, Unreadable>,
 }
 
+/// Documents that say only a part, and that people paste all the same.
+const SINGLE_DOCUMENTS: &[&str] = &[
+    "/api/v2/components.json",
+    "/api/v2/status.json",
+    "/api/v2/incidents/unresolved.json",
+    "/api/v2/scheduled-maintenances/upcoming.json",
+    "/api/v2/scheduled-maintenances/active.json",
+];
+
 /// Every format, in the order in which they are asked whether a document is theirs.
 pub const FORMATS: &[Format] = &[incidentio::FORMAT, statuspage::FORMAT, rss::FORMAT];
 
@@ -97,7 +106,7 @@ pub fn read(document: &Document, format: Option<&'static Format>) -> Result<Page
 /// The address of the page to which `url` belongs: of a document below it, what stands before the document.
 pub fn page_address(url: &Url) -> Url {
     let mut page = url.clone();
-    let known = FORMATS.iter().flat_map(|f| f.live.iter().chain(f.history));
+    let known = FORMATS.iter().flat_map(|f| f.live.iter().chain(f.history)).chain(SINGLE_DOCUMENTS);
     let path = url.path().trim_end_matches('/');
     if let Some(rest) = known.filter_map(|document| path.strip_suffix(document)).min_by_key(|rest| rest.len()) {
         page.set_path(rest);
@@ -148,6 +157,7 @@ mod tests {
             ("https://status.example/api/v2/summary.json", "https://status.example/"),
             ("https://status.example/eu/api/v2/incidents.json?x=1", "https://status.example/eu"),
             ("https://status.example/history.atom", "https://status.example/"),
+            ("https://status.example/api/v2/status.json", "https://status.example/"),
         ] {
             let url = Url::parse(url).unwrap();
             assert_eq!(page_address(&url), Url::parse(page).unwrap(), "{url}");

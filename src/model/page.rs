@@ -139,6 +139,8 @@ pub enum Listing {
     Recent,
     /// All that are open and no other, and there is no history to ask: one that is gone is over.
     OpenOnly,
+    /// Old ones, told in less detail than elsewhere: only what was never seen is taken from it.
+    Archive,
 }
 
 /// What a reader should hear of, although the page could be read.

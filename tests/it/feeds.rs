@@ -57,6 +57,53 @@ fn every_fixture_is_of_its_format_or_refused() {
 }
 
 #[test]
+fn damaged_pages_are_read_or_refused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/feeds");
+    for format in READ {
+        for file in files(&root.join(format)) {
+            let body = std::fs::read(&file).expect("a fixture");
+            let label = format!("{format}/{} damaged", name(&file));
+            for cut in (0..body.len()).step_by(97) {
+                let _ = read(&body[..cut]);
+            }
+            let Ok(whole) = serde_json::from_slice::<Value>(&body) else { continue };
+            let mut nodes = 0;
+            count(&whole, &mut nodes);
+            for node in 0..nodes {
+                let other = [Value::Null, 7.into(), "".into(), "\u{202e}<a".into(), serde_json::json!([[]]), serde_json::json!({})];
+                let mut damaged = whole.clone();
+                replace(&mut damaged, &mut node.clone(), &other[node % other.len()]);
+                if let Ok(page) = read(damaged.to_string().as_bytes()) {
+                    holds(&label, &page);
+                }
+            }
+        }
+    }
+}
+
+fn count(value: &Value, nodes: &mut usize) {
+    *nodes += 1;
+    match value {
+        Value::Array(list) => list.iter().for_each(|v| count(v, nodes)),
+        Value::Object(map) => map.values().for_each(|v| count(v, nodes)),
+        _ => {}
+    }
+}
+
+/// Puts `other` in the place of the node number `at`.
+fn replace(value: &mut Value, at: &mut usize, other: &Value) {
+    if *at == 0 {
+        *value = other.clone();
+    }
+    *at = at.wrapping_sub(1);
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|v| replace(v, at, other)),
+        Value::Object(map) => map.values_mut().for_each(|v| replace(v, at, other)),
+        _ => {}
+    }
+}
+
+#[test]
 fn captured_pages_say_what_stands_in_the_file() {
     let Some(corpus) = std::env::var_os("VENDORD_CORPUS") else {
         return skip("captured status pages", "VENDORD_CORPUS names no folder with feeds/");

@@ -396,12 +396,13 @@ fn indicator(verdict: &Verdict, notes: &mut Notes) -> Option<Status> {
     notes.meaning("indicator", verdict.indicator.as_str(), meaning).or_else(|| sentence(description?))
 }
 
-/// What Statuspage writes beside its indicator.
+/// What Statuspage writes beside its indicator:
+/// <https://support.atlassian.com/statuspage/docs/top-level-status-and-incident-impact-calculations/>.
 fn sentence(description: &str) -> Option<Status> {
     match description {
         "All Systems Operational" => Some(Status::Operational),
         "Service Under Maintenance" => Some(Status::Maintenance),
-        "Partially Degraded Service" => Some(Status::Degraded),
+        "Partially Degraded Service" | "Degraded System Service" => Some(Status::Degraded),
         "Minor Service Outage" | "Partial System Outage" => Some(Status::PartialOutage),
         "Major System Outage" => Some(Status::MajorOutage),
         _ => None,

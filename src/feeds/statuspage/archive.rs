@@ -93,7 +93,7 @@ pub fn parse(document: &Document) -> Result<Page, Unreadable> {
         components: Vec::new(),
         incidents: reader.incidents,
         maintenances: reader.maintenances,
-        carries: Carries { components: false, incidents: Listing::Recent, maintenances: Listing::Recent },
+        carries: Carries { components: false, incidents: Listing::Archive, maintenances: Listing::Archive },
         oddities: reader.notes.oddities(),
     })
 }

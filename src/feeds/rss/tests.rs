@@ -1,0 +1,1 @@
+//! Whole documents, read as anybody reads them.

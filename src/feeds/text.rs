@@ -95,10 +95,13 @@ fn tag<'r>(rest: &'r str, out: &mut String) -> &'r str {
     let name: String =
         rest[1..].trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let begins = rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-    let Some((_, after)) = rest.split_once('>').filter(|_| begins) else {
+    // Another `<` comes first: this one is text. Looking further would cost the square of the length.
+    let end = rest[1..].find(['<', '>']).map(|at| at + 1).filter(|at| begins && rest[*at..].starts_with('>'));
+    let Some(end) = end else {
         out.push('<');
         return &rest[1..];
     };
+    let after = &rest[end + 1..];
     let closes = rest[1..].starts_with('/');
     match name.as_str() {
         "br" | "tr" | "hr" => out.push('\n'),

@@ -66,16 +66,15 @@ fn incident(place: &str, name: &str, lines: &[Line], found: &mut Found) -> Incid
     let (first, last) = (&lines[0], &lines[lines.len() - 1]);
     let mut incident = found.incident(first.entry, name, first.at);
     let is_over = last.is_over;
-    incident.stage = is_over.then_some(Stage::Resolved).or_else(|| stage_of_prefix(&last.entry.title));
+    incident.stage = is_over.then_some(Stage::Resolved);
+    // A prefix tells how bad it is; all but one mean that it goes on.
+    if !is_over {
+        found.opens(&incident);
+    }
     incident.resolved_at = last.at.filter(|_| is_over);
     incident.touches = found::touched([place]);
     incident.updates = lines.iter().map(|line| update(line, is_over && std::ptr::eq(line, last), found)).collect();
     incident
-}
-
-/// Prefixes tell how bad it is: all but one mean that it goes on.
-fn stage_of_prefix(title: &str) -> Option<Stage> {
-    title.starts_with("Service ").then_some(Stage::Investigating)
 }
 
 fn update(line: &Line, ends: bool, found: &mut Found) -> Update {

@@ -31,6 +31,7 @@ fn entry(entry: &Entry, found: &mut Found) {
     incident.url = None;
     incident.touches = found::touched(entry.categories.iter().map(String::as_str));
     incident.updates = vec![found::update(published, None, body)];
+    found.opens(&incident);
     found.incidents.push(incident);
 }
 

@@ -78,14 +78,13 @@ fn incident(name: &str, changes: &[(Option<Timestamp>, &Entry, Change)], found: 
     let (first_at, first, _) = changes[0];
     let (last_at, _, last) = changes[changes.len() - 1];
     let mut incident = found.incident(first, &first.title, first_at);
-    let is_false_alarm = changes.iter().all(|(_, _, change)| *change == Change::Corrected);
+    let any = |wanted: Change| changes.iter().any(|(_, _, change)| *change == wanted);
+    let is_false_alarm = any(Change::Corrected) && !any(Change::Bad) && !any(Change::Other);
     incident.impact = is_false_alarm.then_some(Impact::None);
-    incident.stage = match last {
-        Change::Good => Some(Stage::Resolved),
-        Change::Bad => Some(Stage::Investigating),
-        Change::Corrected => is_false_alarm.then_some(Stage::Resolved),
-        Change::Other => None,
-    };
+    incident.stage = (last == Change::Good || is_false_alarm).then_some(Stage::Resolved);
+    if last == Change::Bad {
+        found.opens(&incident);
+    }
     incident.resolved_at = last_at.filter(|_| incident.stage == Some(Stage::Resolved));
     incident.touches = found::touched([name]);
     incident.updates = Vec::new();

@@ -1,5 +1,7 @@
 //! What a layout finds in a feed, and what every layout does in the same way: clean texts, ids, the words of stages.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::xml::Entry;
@@ -18,6 +20,8 @@ pub struct Found {
     pub incidents: Vec<Incident>,
     pub maintenances: Vec<Maintenance>,
     pub oddities: Oddities,
+    /// Incidents that are open without a word on their stage: their presence says so, or the state of what they touch.
+    open: BTreeSet<String>,
 }
 
 impl Found {
@@ -53,6 +57,18 @@ impl Found {
         let stage = sounds_over(prose).then_some(Stage::Resolved);
         self.oddities.stages_inferred += u32::from(stage.is_some());
         stage
+    }
+
+    pub fn opens(&mut self, incident: &Incident) {
+        self.open.insert(incident.id.clone());
+    }
+
+    /// Whether it is said to be open; `None` if nothing says whether it is.
+    pub fn is_open(&self, incident: &Incident) -> Option<bool> {
+        match incident.is_open() {
+            true if incident.stage.is_none() && !self.open.contains(&incident.id) => None,
+            is_open => Some(is_open),
+        }
     }
 
     /// An incident of which more is not known yet.

@@ -38,9 +38,12 @@ fn entry(entry: &Entry, found: &mut Found) {
     if let Some(id) = incident_id(&entry.id) {
         incident.id = id.to_owned();
     }
+    incident.stage = stated;
     // Without the prefix it is open; how far they are is not said.
-    incident.stage = Some(stated.unwrap_or(Stage::Investigating));
-    incident.resolved_at = ended_at.or(newest).filter(|_| incident.stage.is_some_and(Stage::is_over));
+    if stated.is_none() && ended_at.is_none() {
+        found.opens(&incident);
+    }
+    incident.resolved_at = ended_at.or(newest).filter(|_| stated.is_some_and(Stage::is_over));
     incident.touches = products(&text::plain(entry.body()));
     let body = found.body(entry.body());
     incident.updates = vec![found::update(newest, stated, body)];

@@ -47,7 +47,7 @@ fn entry(entry: &Entry, word: &str, rest: &str, found: &mut Found) {
     let body = found.body(html);
     let update = found::update(newest, stage, body);
     let touches = found::touched(names.iter().map(String::as_str));
-    let created_at = created_at(&entry.id);
+    let created_at = created_at(&entry.id).filter(|at| newest.is_none_or(|newest| *at <= newest));
     let incident = found.incident(entry, &entry.title, created_at);
     if stage.is_some_and(|stage| stage >= Stage::Scheduled) {
         found.maintenances.push(Maintenance {
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn ids_tell_when_they_were_made() {
         for (id, want) in [
-            ("https://status.example//incidents/01J0000000ABCDEFGHJKMNPQRS", Some("2024-06-10T12:43:17.056Z")),
+            ("https://status.example//incidents/01J0000000ABCDEFGHJKMNPQRS", Some("2024-06-10T02:35:18.400Z")),
             ("01J0000000ABCDEFGHJKMNPQRU", None),
             ("01j0000000abcdefghjkmnpqrs", None),
             ("https://status.example/incidents/7", None),

@@ -74,7 +74,10 @@ fn updates(entry: &Entry, found: &mut Found) -> Vec<Said> {
         let at = nearby.and_then(|nearby| zones.instant(&paragraph.printed, nearby, None));
         nearby = at.or(nearby);
         let word = paragraph.word.as_deref().map_or(Word::Update, |word| found.word(word));
-        said.push(Said { at, word, body: found.body(paragraph.html) });
+        let body = found.body(paragraph.html);
+        // The template adds a full stop to whatever was written.
+        let body = body.strip_suffix('.').unwrap_or(&body).to_owned();
+        said.push(Said { at, word, body });
     }
     said
 }

@@ -28,7 +28,7 @@ use std::collections::HashMap;
 use self::found::Found;
 use self::xml::{Entry, Feed, Root};
 use super::{Document, Format, Unreadable, text};
-use crate::model::page::{Carries, Incident, Listing};
+use crate::model::page::{Carries, Listing};
 use crate::model::{Impact, Page, Status};
 
 pub const FORMAT: Format = Format { name: "rss", live: LIVE, history: &[], archive: None, recognise, parse };
@@ -115,10 +115,10 @@ fn name(feed: &Feed) -> Option<String> {
 /// A feed has no components, so its open incidents decide. Where one's stage is unknown, or nothing was ever shown, or
 /// updates come without a word on what goes on between them, the answer is unknown.
 fn overall(kind: Kind, found: &Found) -> Status {
-    let counts = |incident: &&Incident| incident.is_open() && (incident.stage.is_some() || kind == Kind::OpenOnly);
-    let open = found.incidents.iter().filter(counts).filter_map(|incident| Impact::status(incident.impact));
+    let open = found.incidents.iter().filter(|incident| found.is_open(incident) == Some(true));
+    let open = open.filter_map(|incident| Impact::status(incident.impact));
     let is_silent = found.incidents.is_empty() && found.maintenances.is_empty();
-    let is_unsure = || found.incidents.iter().any(|incident| incident.is_open() && incident.stage.is_none());
+    let is_unsure = || found.incidents.iter().any(|incident| found.is_open(incident).is_none());
     match (Status::worst(open), kind) {
         (Some(worst), _) => worst,
         (None, Kind::OpenOnly) => Status::Operational,

@@ -63,7 +63,7 @@ struct Head {
 
 fn head(html: &str) -> Option<Head> {
     let inside = html.strip_prefix("<small>")?;
-    let end = inside.find("</small>").filter(|end| *end <= HEAD_BYTES_MAX)?;
+    let end = start_of(inside).find("</small>")?;
     let (printed, _) = dates::printed(&text::plain(&inside[..end]))?;
     let after = &inside[end + "</small>".len()..];
     let (word, rest) = strong(after).map_or((None, after), |(word, rest)| (Some(word), rest));
@@ -76,9 +76,15 @@ fn strong(after: &str) -> Option<(String, &str)> {
     for br in ["<br>", "<br/>", "<br />"] {
         rest = rest.strip_prefix(br).unwrap_or(rest).trim_start();
     }
-    let (word, rest) = rest.strip_prefix("<strong>")?.split_once("</strong>")?;
-    let word = text::line(&text::plain(word), HEAD_BYTES_MAX).text;
-    Some((word, rest))
+    let inside = rest.strip_prefix("<strong>")?;
+    let end = start_of(inside).find("</strong>")?;
+    let word = text::line(&text::plain(&inside[..end]), HEAD_BYTES_MAX).text;
+    Some((word, &inside[end + "</strong>".len()..]))
+}
+
+/// So that an end that is missing is not sought in all of a document, again and again.
+fn start_of(html: &str) -> &str {
+    &html[..html.floor_char_boundary(HEAD_BYTES_MAX)]
 }
 
 fn without_dash(html: &str) -> &str {

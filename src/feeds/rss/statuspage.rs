@@ -15,8 +15,7 @@ use crate::model::page::{Maintenance, Stage};
 pub const LAYOUT: Layout = Layout { kind: Kind::History, is, read };
 
 fn is(feed: &Feed) -> bool {
-    let prints_paragraphs = |entry: &Entry| !paragraphs::read(entry.body()).0.is_empty();
-    feed.title.ends_with("Incident History") && feed.id.ends_with(",2005:/history") || feed.entries.iter().any(prints_paragraphs)
+    feed.entries.iter().any(|entry| !paragraphs::read(entry.body()).0.is_empty())
 }
 
 fn read(feed: &Feed, found: &mut Found) {

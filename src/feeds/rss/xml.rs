@@ -32,10 +32,7 @@ pub enum Root {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Feed {
-    pub id: String,
     pub title: String,
-    pub description: String,
-    pub author: String,
     pub generator: String,
     pub link: String,
     pub updated: Option<Moment>,
@@ -180,9 +177,7 @@ impl Reading {
         self.count()?;
         let full = name(tag);
         if !full.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-            // `a < b` is no tag, whatever comes behind it.
-            self.text(&format!("<{}>", &**tag));
-            return Ok(());
+            return self.no_tag(tag);
         }
         if self.root.is_none() {
             return self.begin(tag, full, empty);
@@ -204,6 +199,21 @@ impl Reading {
             self.close();
         }
         Ok(())
+    }
+
+    /// `a < b` is no tag, but what reaches from there to the next `>` may end in one.
+    fn no_tag(&mut self, tag: &str) -> Result<(), Unreadable> {
+        let Some((before, inner)) = tag.rsplit_once('<') else {
+            self.text(&format!("<{tag}>"));
+            return Ok(());
+        };
+        self.text(&format!("<{before}"));
+        if let Some(name) = inner.strip_prefix('/') {
+            self.end(name.trim_end());
+            return Ok(());
+        }
+        let name_bytes = inner.find(char::is_whitespace).unwrap_or(inner.len());
+        self.start(&BytesStart::from_content(inner, name_bytes), false)
     }
 
     fn begin(&mut self, tag: &BytesStart, full: &str, empty: bool) -> Result<(), Unreadable> {
@@ -235,8 +245,7 @@ impl Reading {
     /// A direct child of the channel or of an entry, else nothing that is read.
     fn begin_field(&mut self, name: &str, tag: &BytesStart) {
         let parent = self.open.last().map_or("", String::as_str);
-        let is_name_of_author = parent == "author" && name == "name";
-        if !matches!(parent, "channel" | "feed" | "item" | "entry") && !is_name_of_author {
+        if !matches!(parent, "channel" | "feed" | "item" | "entry") {
             return;
         }
         if local(name) == "link" && (self.root == Some(Root::Atom) || name.contains(':')) {
@@ -251,10 +260,6 @@ impl Reading {
         }
         let kind = attribute("type").unwrap_or_default();
         let html = self.root == Some(Root::Rss) || kind.contains("html");
-        let name = if is_name_of_author { "author" } else { name };
-        if name == "author" && !is_name_of_author && self.root == Some(Root::Atom) {
-            return;
-        }
         self.field = Some(Field { name: name.to_owned(), depth: self.open.len() + 1, text: String::new(), html, nested: false });
     }
 
@@ -366,10 +371,7 @@ impl Reading {
         let feed = &mut self.feed;
         match name.as_str() {
             "title" if feed.title.is_empty() => feed.title = title(&raw, html),
-            "id" => feed.id = trimmed(),
             "link" if feed.link.is_empty() => feed.link = trimmed(),
-            "description" | "subtitle" => feed.description = title(&raw, html),
-            "author" => feed.author = title(&raw, html),
             "generator" => feed.generator = trimmed(),
             "lastBuildDate" | "updated" | "modified" => feed.updated = dates::moment(&raw).or(feed.updated),
             "pubDate" | "dc:date" => feed.updated = feed.updated.or_else(|| dates::moment(&raw)),

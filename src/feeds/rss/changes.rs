@@ -27,6 +27,12 @@ fn is(feed: &Feed) -> bool {
     !feed.entries.is_empty() && feed.entries.iter().all(|entry| change(&entry.title).is_some())
 }
 
+struct Seen<'f> {
+    at: Option<Timestamp>,
+    entry: &'f Entry,
+    change: Change,
+}
+
 /// What changed, and to what.
 fn change(title: &str) -> Option<(&str, Change)> {
     const ENDS: &[(&str, Change)] = &[
@@ -55,17 +61,17 @@ fn state_change(state: &str) -> Change {
 }
 
 fn read(feed: &Feed, found: &mut Found) {
-    let mut things: BTreeMap<&str, Vec<(Option<Timestamp>, &Entry, Change)>> = BTreeMap::new();
+    let mut things: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
     for entry in &feed.entries {
         let Some((name, change)) = change(&entry.title) else { continue };
-        things.entry(name).or_default().push((entry.newest().map(|moment| moment.at), entry, change));
+        things.entry(name).or_default().push(Seen { at: entry.newest().map(|moment| moment.at), entry, change });
     }
     for (name, mut changes) in things {
-        changes.sort_by_key(|(at, ..)| *at);
+        changes.sort_by_key(|seen| seen.at);
         // After a good state a new incident begins.
         let mut rest = changes.as_slice();
         while !rest.is_empty() {
-            let end = rest.iter().position(|(_, _, change)| *change == Change::Good).map_or(rest.len(), |at| at + 1);
+            let end = rest.iter().position(|seen| seen.change == Change::Good).map_or(rest.len(), |at| at + 1);
             let incident = incident(name, &rest[..end], found);
             found.incidents.push(incident);
             rest = &rest[end..];
@@ -74,21 +80,20 @@ fn read(feed: &Feed, found: &mut Found) {
 }
 
 /// `changes`: oldest first.
-fn incident(name: &str, changes: &[(Option<Timestamp>, &Entry, Change)], found: &mut Found) -> Incident {
-    let (first_at, first, _) = changes[0];
-    let (last_at, _, last) = changes[changes.len() - 1];
-    let mut incident = found.incident(first, &first.title, first_at);
-    let any = |wanted: Change| changes.iter().any(|(_, _, change)| *change == wanted);
+fn incident(name: &str, changes: &[Seen], found: &mut Found) -> Incident {
+    let (first, last) = (&changes[0], &changes[changes.len() - 1]);
+    let mut incident = found.incident(first.entry, &first.entry.title, first.at);
+    let any = |wanted: Change| changes.iter().any(|seen| seen.change == wanted);
     let is_false_alarm = any(Change::Corrected) && !any(Change::Bad) && !any(Change::Other);
     incident.impact = is_false_alarm.then_some(Impact::None);
-    incident.stage = (last == Change::Good || is_false_alarm).then_some(Stage::Resolved);
-    if last == Change::Bad {
+    incident.stage = (last.change == Change::Good || is_false_alarm).then_some(Stage::Resolved);
+    if last.change == Change::Bad {
         found.opens(&incident);
     }
-    incident.resolved_at = last_at.filter(|_| incident.stage == Some(Stage::Resolved));
+    incident.resolved_at = last.at.filter(|_| incident.stage == Some(Stage::Resolved));
     incident.touches = found::touched([name]);
     incident.updates = Vec::new();
-    for (at, entry, change) in changes {
+    for Seen { at, entry, change } in changes {
         let body = found.body(entry.body());
         incident.updates.push(found::update(*at, (*change == Change::Good).then_some(Stage::Resolved), body));
     }

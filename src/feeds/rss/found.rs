@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::xml::Entry;
 use crate::feeds::text::{self, BODY_CHARS, TITLE_CHARS};
+use crate::model::Timestamp;
 use crate::model::page::{Incident, Maintenance, Oddities, Stage, Touched, Update};
-use crate::model::{Impact, Timestamp};
 
 /// Ids and addresses longer than this are hashed, or dropped.
 const ID_CHARS_MAX: usize = 300;
@@ -77,7 +77,7 @@ impl Found {
         Incident {
             id: id(entry, &title, started_at),
             title,
-            impact: None::<Impact>,
+            impact: None,
             stage: None,
             started_at,
             stated_start: None,

@@ -9,7 +9,7 @@ use super::xml::{Entry, Feed};
 use super::{Kind, Layout, plain};
 use crate::feeds::text;
 use crate::model::Timestamp;
-use crate::model::page::Stage;
+use crate::model::page::{Stage, Touched};
 
 pub const LAYOUT: Layout = Layout { kind: Kind::History, is, read };
 
@@ -50,7 +50,7 @@ fn entry(entry: &Entry, found: &mut Found) {
     found.incidents.push(incident);
 }
 
-fn products(prose: &str) -> Vec<crate::model::page::Touched> {
+fn products(prose: &str) -> Vec<Touched> {
     let line = prose.lines().find_map(|line| line.trim().strip_prefix("Affected products:"));
     found::touched(line.unwrap_or_default().split(','))
 }

@@ -8,8 +8,8 @@ use super::found::{self, Found, Word};
 use super::xml::{Entry, Feed};
 use super::{Kind, Layout, plain};
 use crate::feeds::text;
-use crate::model::page::{Maintenance, Stage};
-use crate::model::{Impact, Timestamp};
+use crate::model::Timestamp;
+use crate::model::page::{Incident, Maintenance, Stage};
 
 pub const LAYOUT: Layout = Layout { kind: Kind::History, is, read };
 
@@ -62,14 +62,7 @@ fn entry(entry: &Entry, word: &str, rest: &str, found: &mut Found) {
             updates: vec![update],
         });
     } else {
-        found.incidents.push(crate::model::page::Incident {
-            impact: None::<Impact>,
-            stage,
-            resolved_at: over_at,
-            touches,
-            updates: vec![update],
-            ..incident
-        });
+        found.incidents.push(Incident { stage, resolved_at: over_at, touches, updates: vec![update], ..incident });
     }
 }
 

@@ -11,7 +11,7 @@ use super::xml::{self, Entry, Feed};
 use super::{Kind, Layout, plain};
 use crate::feeds::text;
 use crate::model::Timestamp;
-use crate::model::page::Maintenance;
+use crate::model::page::{Incident, Maintenance};
 
 pub const LAYOUT: Layout = Layout { kind: Kind::History, is, read };
 
@@ -56,7 +56,7 @@ fn entry(entry: &Entry, found: &mut Found) {
         });
     } else {
         let (stage, resolved_at) = (outcome.stage, outcome.over_at);
-        found.incidents.push(crate::model::page::Incident { stage, resolved_at, touches, updates, ..incident });
+        found.incidents.push(Incident { stage, resolved_at, touches, updates, ..incident });
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where an incident or a maintenance stands, by the list of its updates.
 
 use super::found::Word;
-use crate::model::page::Stage;
-use crate::model::{Timestamp, page::Update};
+use crate::model::Timestamp;
+use crate::model::page::{Stage, Update};
 
 /// One update as the feed prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use super::dates::Moment;
 use super::found::{self, Found};
 use super::xml::{Entry, Feed};
 use super::{Kind, Layout, plain};
-use crate::feeds::text;
 use crate::model::page::{Stage, Update};
 use crate::model::{Impact, Timestamp};
 
@@ -85,7 +84,7 @@ fn updates(times: &[(i64, &str)], start: Moment, found: &mut Found) -> Vec<Updat
         }
         before_s = Some(*second);
         let at = Timestamp::from_millis((midnight_s + second - i64::from(start.offset_s)) * 1000);
-        updates.push(found::update(Some(at), None, text::lines(&found.body(html), text::BODY_CHARS).text));
+        updates.push(found::update(Some(at), None, found.body(html)));
     }
     updates
 }

@@ -9,6 +9,7 @@ use super::lifecycle::{self, Said};
 use super::xml::{Entry, Feed};
 use super::{Kind, Layout, plain};
 use crate::feeds::text;
+use crate::model::Timestamp;
 use crate::model::page::Stage;
 
 pub const LAYOUT: Layout = Layout { kind: Kind::History, is, read };
@@ -53,7 +54,7 @@ fn line(html: &str) -> String {
 }
 
 /// `<p>Resolved: Tue, 07 Jul 2026 16:37:02 GMT</p>`
-fn resolved(body: &str) -> Option<crate::model::Timestamp> {
+fn resolved(body: &str) -> Option<Timestamp> {
     let date = body.split_once("<p>Resolved:")?.1.split("</p>").next()?;
     dates::moment(&line(date)).map(|moment| moment.at)
 }

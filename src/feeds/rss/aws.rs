@@ -53,12 +53,23 @@ fn read(feed: &Feed, found: &mut Found) {
 
 /// The name without prefix and mark, and whether it says that it is over.
 fn name(title: &str) -> (String, bool) {
-    const PREFIXES: &[&str] =
-        &["Service is operating normally", "Informational message", "Service degradation", "Service disruption", "Service impact"];
+    const PREFIXES: &[&str] = &[
+        "Service is operating normally",
+        "Informational message",
+        "Service degradation",
+        "Service disruption",
+        "Service impact",
+        "Performance issues",
+    ];
+    let marked =
+        |text: &'_ str| text.strip_prefix("[RESOLVED]").or_else(|| text.strip_prefix("Resolved:")).map(str::trim_start).map(str::to_owned);
+    let before = marked(title);
+    let title = before.as_deref().unwrap_or(title);
     let (prefix, rest) = title.split_once(':').filter(|(prefix, _)| PREFIXES.contains(&prefix.trim())).unwrap_or(("", title));
     let rest = rest.trim();
-    let bare = rest.strip_prefix("[RESOLVED]").map(str::trim);
-    (bare.unwrap_or(rest).to_owned(), bare.is_some() || prefix.trim() == PREFIXES[0])
+    let bare = marked(rest);
+    let is_over = before.is_some() || bare.is_some() || prefix.trim() == PREFIXES[0];
+    (bare.unwrap_or_else(|| rest.to_owned()), is_over)
 }
 
 /// `lines`: oldest first.
@@ -91,6 +102,7 @@ mod tests {
         for (title, want) in [
             ("Service disruption: [RESOLVED] Error Rates", ("Error Rates", true)),
             ("Service is operating normally: Error Rates", ("Error Rates", true)),
+            ("Resolved: Informational message: Error Rates", ("Error Rates", true)),
             ("Informational message: Error Rates: some", ("Error Rates: some", false)),
             ("Error Rates: some", ("Error Rates: some", false)),
         ] {

@@ -282,7 +282,21 @@ impl<'t> Cursor<'t> {
             second = self.number(2).filter(|second| *second <= 60)?.min(59);
             nanos = self.fraction();
         }
+        let hour = self.half_of_day().map_or(hour, |noon| hour % 12 + noon);
         Some(((i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, i8::try_from(second).ok()?), nanos))
+    }
+
+    /// `AM` or `PM` if it stands here: the hours to add.
+    fn half_of_day(&mut self) -> Option<i32> {
+        let rest = self.rest.trim_start();
+        let noon = match rest.get(..2)?.to_ascii_lowercase().as_str() {
+            "am" => 0,
+            "pm" => 12,
+            _ => return None,
+        };
+        let is_word = rest[2..].starts_with(|c: char| c.is_ascii_alphanumeric());
+        (!is_word).then(|| self.rest = &rest[2..])?;
+        Some(noon)
     }
 
     fn fraction(&mut self) -> i32 {
@@ -357,6 +371,8 @@ mod tests {
             ("May 13, 2017, 06:45 UTC", "2024-01-01T00:00:00Z", found("2017-05-13T06:45", "")),
             ("Sep 25, 15:15:00 GMT+9", "2026-09-25T06:15:00Z", found("2026-09-25T06:15", "")),
             ("Feb 29, 10:00 UTC", "2025-02-10T00:00:00Z", found("2024-02-29T10:00", "")),
+            ("Sep 3, 11:30 PM UTC", "2026-09-03T00:00:00Z", found("2026-09-03T23:30", "")),
+            ("Sep 3, 12:05 am UTC", "2026-09-03T00:00:00Z", found("2026-09-03T00:05", "")),
             ("Mon 13, 06:45 UTC", "2024-01-01T00:00:00Z", None),
             ("May we ask", "2024-01-01T00:00:00Z", None),
         ] {

@@ -132,12 +132,13 @@ pub fn word(printed: &str) -> Word {
         "investigating" => Stage::Investigating,
         "identified" => Stage::Identified,
         "monitoring" => Stage::Monitoring,
-        "resolved" | "fixed" => Stage::Resolved,
+        // Portuguese is what incident.io has been seen with beside English.
+        "resolved" | "fixed" | "resolvido" => Stage::Resolved,
         "postmortem" => Stage::Postmortem,
         "scheduled" | "notstartedyet" | "planned" | "maintenancescheduled" => Stage::Scheduled,
         "inprogress" | "maintenanceinprogress" => Stage::InProgress,
         "verifying" => Stage::Verifying,
-        "completed" | "maintenancecompleted" | "maintenancecomplete" => Stage::Completed,
+        "completed" | "maintenancecompleted" | "maintenancecomplete" | "concluído" => Stage::Completed,
         _ => return Word::Unknown,
     };
     Word::Stage(stage)

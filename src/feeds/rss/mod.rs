@@ -19,6 +19,7 @@ mod lifecycle;
 mod paragraphs;
 mod plain;
 mod slack;
+mod stages;
 mod statuspage;
 mod xai;
 mod xml;
@@ -62,6 +63,7 @@ const LAYOUTS: &[Layout] = &[
     xai::LAYOUT,
     slack::LAYOUT,
     statuspage::LAYOUT,
+    stages::LAYOUT,
     changes::LAYOUT,
     plain::LAYOUT,
 ];

@@ -47,7 +47,10 @@ fn entry(feed: &Feed, entry: &Entry, found: &mut Found) {
 
 fn incident(entry: &Entry, said: Vec<Said>, found: &mut Found) {
     let outcome = lifecycle::outcome(&said);
-    let mut incident = found.incident(entry, &entry.title, lifecycle::oldest(&said));
+    let oldest = lifecycle::oldest(&said);
+    // A page that prints the newest update alone gives the start as `pubDate`.
+    let published = entry.published.map(|published| published.at).filter(|at| said.len() == 1 && oldest.is_some_and(|oldest| *at < oldest));
+    let mut incident = found.incident(entry, &entry.title, published.or(oldest));
     incident.stage = outcome.stage;
     incident.resolved_at = outcome.over_at;
     incident.updates = said.into_iter().map(Said::update).collect();

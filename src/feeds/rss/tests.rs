@@ -79,6 +79,12 @@ fn every_layout_and_trap() {
              | -, 2031-06-05 09:00, -, A word that nobody knows, ",
         ),
         ("statuspage-out-of-order.rss", "operational | resolved, 2031-06-14 03:32, 2031-06-14 03:42, A diary kept badly, "),
+        ("onlineornot.rss", "degraded | monitoring, 2031-09-03 11:00, -, Rudder is stuck, "),
+        (
+            "stages.rss",
+            "degraded | resolved, 2031-03-25 03:05, 2031-03-25 03:05, Lanterns flicker,  | identified, 2031-03-23 11:00, -, Oil is low,  \
+             | in_progress, -, -, Wicks are trimmed, ",
+        ),
         ("lambstatus.rss", "degraded | monitoring, 2029-05-13 06:41, -, Shears are blunt, "),
         (
             "incidentio.atom",

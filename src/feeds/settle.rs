@@ -100,8 +100,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::page::{Carries, Impact, Oddities};
-    use crate::model::{Stage, Status};
+    use crate::declared::archive::{Ledger, Reading, Record, Version};
+    use crate::model::page::{Carries, Impact, Listing, Oddities};
+    use crate::model::{Stage, Status, Uuid};
 
     fn incidents() -> impl Strategy<Value = Vec<Incident>> {
         let at = || prop::option::of((0i64..20).prop_map(|s| Timestamp::from_millis(s * 1000)));
@@ -140,6 +141,28 @@ mod tests {
         }
     }
 
+    /// The versions that an empty archive makes of two readings.
+    fn versions(first: Vec<Incident>, then: Vec<Incident>) -> Vec<Version> {
+        let mut ledger = Ledger::default();
+        let mut stored: BTreeMap<Uuid, Record> = BTreeMap::new();
+        let mut all: Vec<Version> = Vec::new();
+        for (second, incidents) in [first, then].into_iter().enumerate() {
+            let carries = Carries { components: false, incidents: Listing::Recent, maintenances: Listing::Absent };
+            let live = settle(Page { carries, ..page(incidents) });
+            let at = Timestamp::from_millis(second as i64);
+            let reading = Reading { at, live: &live, history: &[], first_sight: false, moved_at: None };
+            let mut ids = all.len() as u128;
+            let new_id = || {
+                ids += 1;
+                Uuid::from_u128(ids)
+            };
+            let versions = ledger.read(&reading, |id, _| stored.get(&id).cloned(), new_id);
+            stored.extend(versions.iter().map(|v| (v.id, v.record.clone())));
+            all.extend(versions);
+        }
+        all
+    }
+
     proptest! {
         #[test]
         fn f26_order_and_repetition_change_nothing(incidents in incidents(), by in 0usize..12) {
@@ -160,6 +183,19 @@ mod tests {
             for i in &want.incidents {
                 prop_assert!(i.resolved_at.is_none_or(|end| i.started_at.is_none_or(|start| start <= end)));
             }
+        }
+
+        #[test]
+        fn f26_the_same_entries_in_any_order_give_the_same_versions(first in incidents(), then in incidents(), by in 0usize..12) {
+            let turned = |mut incidents: Vec<Incident>| {
+                if !incidents.is_empty() {
+                    let by = by % incidents.len();
+                    incidents.rotate_left(by);
+                    incidents.push(incidents[0].clone());
+                }
+                incidents
+            };
+            prop_assert_eq!(versions(first.clone(), then.clone()), versions(turned(first), turned(then)));
         }
     }
 }

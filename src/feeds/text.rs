@@ -77,20 +77,11 @@ fn is_visible(c: char) -> bool {
 /// references resolved (once).
 pub fn plain(html: &str) -> String {
     let mut out = String::with_capacity(html.len().min(BODY_CHARS));
-    // Behind the last `>` no tag ends: looking for its end again and again would take quadratic time.
     let mut rest = html;
-    let behind_tags = html.rfind('>').map_or(html, |last| &html[last..]).len();
     while let Some(at) = rest.find(['<', '&']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        rest = match rest.strip_prefix('<') {
-            Some(after) if rest.len() < behind_tags => {
-                out.push('<');
-                after
-            }
-            Some(_) => tag(rest, &mut out),
-            None => reference(rest, &mut out),
-        };
+        rest = if rest.starts_with('<') { tag(rest, &mut out) } else { reference(rest, &mut out) };
     }
     out.push_str(rest);
     out
@@ -104,10 +95,13 @@ fn tag<'r>(rest: &'r str, out: &mut String) -> &'r str {
     let name: String =
         rest[1..].trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let begins = rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-    let Some((_, after)) = begins.then(|| rest.split_once('>')).flatten() else {
+    // Another `<` comes first: this one is text. Looking further would cost the square of the length.
+    let end = rest[1..].find(['<', '>']).map(|at| at + 1).filter(|at| begins && rest[*at..].starts_with('>'));
+    let Some(end) = end else {
         out.push('<');
         return &rest[1..];
     };
+    let after = &rest[end + 1..];
     let closes = rest[1..].starts_with('/');
     match name.as_str() {
         "br" | "tr" | "hr" => out.push('\n'),

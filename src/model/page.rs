@@ -150,6 +150,8 @@ pub struct Oddities {
     pub unknown_words: Vec<String>,
     /// Texts that were longer than is kept.
     pub texts_cut: u32,
+    /// Stages that no word of the platform states: they were read out of prose.
+    pub stages_inferred: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

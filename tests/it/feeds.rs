@@ -15,7 +15,7 @@ use vendord::model::page::{Impact, Status};
 use crate::harness::skip;
 
 /// Folders of the corpus that can be read.
-const READ: &[&str] = &["statuspage", "incidentio"];
+const READ: &[&str] = &["statuspage", "incidentio", "rss"];
 /// A debug build on a busy machine; a release build needs a hundredth of it.
 const TIME_MAX: Duration = Duration::from_secs(5);
 

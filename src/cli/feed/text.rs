@@ -208,7 +208,7 @@ pub mod tests {
             incidents: vec![incident, silent, over],
             maintenances: vec![work],
             carries: Carries { components: true, incidents: Listing::Recent, maintenances: Listing::Open },
-            oddities: Oddities { unknown_words: vec!["status: wobbly".into()], texts_cut: 0 },
+            oddities: Oddities { unknown_words: vec!["status: wobbly".into()], texts_cut: 0, stages_inferred: 0 },
         }
     }
 

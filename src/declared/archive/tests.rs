@@ -201,32 +201,6 @@ fn without_the_stored_facts_nothing_is_concluded() {
 }
 
 proptest! {
-    /// F26: any order, any repetition.
-    #[test]
-    fn f26_the_same_entries_in_any_order_give_the_same_versions(
-        listed in prop::collection::vec((0u8..6, 0i64..9, prop::option::of(0i64..9), any::<bool>()), 0..12),
-        turn in 0usize..12,
-    ) {
-        let entry = |(id, start, lasts, minor): &(u8, i64, Option<i64>, bool)| Incident {
-            impact: Some(if *minor { Impact::Minor } else { Impact::Major }),
-            ..incident(&format!("i{id}"), *start, lasts.map(|l| start + l))
-        };
-        let all: Vec<Incident> = listed.iter().map(entry).collect();
-        let mut turned = all.clone();
-        if !turned.is_empty() {
-            let by = turn % turned.len();
-            turned.rotate_left(by);
-            turned.push(turned[0].clone());
-        }
-        let versions = |incidents: Vec<Incident>| {
-            let mut kept = Kept::default();
-            kept.read(1, page(Listing::Recent, vec![incident("i0", 0, None)]), vec![]);
-            kept.read(2, crate::feeds::settle(page(Listing::Recent, incidents)), vec![]);
-            kept.versions
-        };
-        prop_assert_eq!(versions(all), versions(turned));
-    }
-
     /// Facts survive being stored, and their digest with them.
     #[test]
     fn records_are_stored_as_they_are(start in 0i64..9, end in prop::option::of(0i64..9), title in "\\PC{1,9}") {

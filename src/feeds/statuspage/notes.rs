@@ -52,7 +52,7 @@ impl Notes {
     }
 
     pub fn oddities(self) -> Oddities {
-        Oddities { unknown_words: self.words.into_iter().collect(), texts_cut: self.texts_cut }
+        Oddities { unknown_words: self.words.into_iter().collect(), texts_cut: self.texts_cut, stages_inferred: 0 }
     }
 }
 

@@ -262,7 +262,7 @@ fn the_archive() {
         "statuspage",
         "history-page",
         r#"
-            unknown - Recent Recent
+            unknown - Archive Archive
             i arcnight0001 none resolved 2030-01-14T23:30..2030-01-15T00:15 "Late tide tables" [] 1
             i arcday000001 minor resolved 2030-01-12T17:05..2030-01-12T18:45 "Pilots could not log in" [] 1
             i arcyear00001 critical resolved 2029-12-31T23:10..2030-01-01T01:20 "Ledger stuck over new year" [] 1

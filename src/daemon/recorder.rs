@@ -88,7 +88,7 @@ impl Recorder {
         let mut fleet = Fleet::default().reconfigured(&config, &registered, stored, &outages);
         fleet.seed_counters(&loaded.checks, &reader, now.wall)?;
         let mut sources = Sources::default();
-        let refiltered = sources.reconfigured(&config, loaded.sources, &reader, now.wall)?;
+        let refiltered = sources.reconfigured(&config, reader.sources()?, &reader, now.wall)?;
         let (alerts, deliveries, last_delivery) = reader.book()?;
         let mut recorder = Recorder {
             book: Book::load(alerts, deliveries, last_delivery),
@@ -455,7 +455,7 @@ impl Recorder {
         let loaded = reader.load()?;
         let outages = reader.latest_outages(&clock::boot_id())?;
         let stored = loaded.checks.into_iter().map(|c| (c.key, c)).collect();
-        let refiltered = self.sources.reconfigured(&config, loaded.sources, &reader, now.wall)?;
+        let refiltered = self.sources.reconfigured(&config, reader.sources()?, &reader, now.wall)?;
         self.fleet = std::mem::take(&mut self.fleet).reconfigured(&config, &registered, stored, &outages);
         self.commits.commit_within = config.store.commit_within;
         self.config = config;

@@ -225,7 +225,7 @@ const INCIDENT: &str =
 
 impl Reader {
     /// The configured sources, by vendor and name.
-    pub(super) fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
+    pub fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
         let rows = self.list(
             "SELECT s.vendor, s.name, s.format, r.interval_ms, r.last_success_at, r.failing_since, r.problem, t.state
              FROM sources s LEFT JOIN source_reads r ON r.vendor = s.vendor AND r.source = s.name

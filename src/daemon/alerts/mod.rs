@@ -44,7 +44,7 @@ pub struct Desk<'a> {
 impl Desk<'_> {
     /// `None`: the condition is over, now.
     fn judge(&mut self, identity: &Identity, holding: Option<Holding>) {
-        self.conclude(identity, holding.ok_or(Over { at: self.now, summary: None, measured: None }));
+        self.conclude(identity, holding.ok_or(Over { at: self.now, began: None, summary: None, measured: None }));
     }
 
     fn conclude(&mut self, identity: &Identity, condition: Result<Holding, Over>) {
@@ -97,6 +97,7 @@ impl Desk<'_> {
         let at = ends.into_iter().filter(|end| *end > since).max().unwrap_or(self.now);
         Over {
             at,
+            began: None,
             summary: Some(format!("{} was {what} for {} until {}", vendor.name, lasting(at.since(since)), utc(at))),
             measured: state,
         }

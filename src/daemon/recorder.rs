@@ -277,7 +277,9 @@ impl Recorder {
 
     fn judge_all_pages(&mut self) {
         for place in 0..self.fleet.vendors.len() {
-            if self.sources.of(&self.fleet.vendors[place].id).next().is_some() {
+            // One that has none any more declares nothing from now on.
+            let vendor = &self.fleet.vendors[place];
+            if vendor.declared.is_some() || self.sources.of(&vendor.id).next().is_some() {
                 self.judge_pages(place, &[]);
             }
         }

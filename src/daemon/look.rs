@@ -112,6 +112,10 @@ pub struct Memory {
     last_live: Option<Arc<Page>>,
     history_due: Option<Instant>,
     history_validators: BTreeMap<String, Validators>,
+    /// Of the history that was asked what became of something.
+    explaining: BTreeMap<String, Validators>,
+    /// How long a document of the history asked to stay away.
+    pub retry_after: Option<Duration>,
 }
 
 /// What the store knows of a page: where it was found, what is not over, whether its past has yet to be taken in.
@@ -129,6 +133,14 @@ impl Memory {
         self.digest = None;
     }
 
+    /// Under another name it may be the page of somebody else, or ours again: what ended meanwhile only the history tells.
+    fn note_name(&mut self, page: &Page) {
+        if self.last_live.as_ref().is_some_and(|before| before.name != page.name) {
+            self.history_due = None;
+            self.history_validators.clear();
+        }
+    }
+
     /// What lies behind the page: the whole past at first sight, its newest part now and then.
     pub async fn past(&mut self, fetch: &Fetch, target: &Target) -> Option<Looked> {
         let now = clock::instant();
@@ -142,7 +154,7 @@ impl Memory {
         let page = feeds::page_address(&document);
         let history = asker.history(format, &page, &document, &mut self.history_validators, self.import).await;
         self.history_due = Some(now + if history.is_ok() { HISTORY_EVERY } else { PAST_RETRY });
-        let history = history.ok()?;
+        let history = history.map_err(|wait| self.retry_after = wait).ok()?;
         let past = std::mem::take(&mut self.import);
         if history.is_empty() && !past {
             return None;
@@ -158,12 +170,13 @@ pub async fn look(fetch: &Fetch, target: &Target, memory: &mut Memory) -> Look {
     let looked = match answer {
         Ok(None) => match memory.unexplained.clone() {
             None => Looked::Unchanged,
-            Some(page) => asker.explained(memory, page).await.unwrap_or(Looked::Unchanged),
+            Some(page) => asker.explained(memory, page, false).await.unwrap_or(Looked::Unchanged),
         },
         Ok(Some(page)) => {
             let page = Arc::new(page);
+            memory.note_name(&page);
             memory.last_live = Some(page.clone());
-            asker.explained(memory, page).await.unwrap_or(Looked::Unchanged)
+            asker.explained(memory, page, true).await.unwrap_or(Looked::Unchanged)
         }
         Err(failed) => {
             memory.forget_validators();
@@ -197,7 +210,8 @@ impl Asker<'_> {
             Err(error) => return (Err(unreachable(&error)), (None, None)),
         };
         let hints = (got.max_age, got.retry_after);
-        if got.status == 304 {
+        // Unasked for, it says nothing.
+        if got.status == 304 && memory.validators != Validators::default() {
             return (Ok(None), hints);
         }
         let digest = digest(&got.body);
@@ -250,15 +264,17 @@ impl Asker<'_> {
                 }
                 Err(error) => (unreachable(&error), (None, None)),
             };
-            // Nobody answers: the other documents are on the same host.
-            let hopeless = matches!(
-                failed.0.reason,
-                FailedReason::Timeout
-                    | FailedReason::Network
-                    | FailedReason::Tls
-                    | FailedReason::AddressRefused
-                    | FailedReason::RateLimited
-            );
+            // Nobody answers, or asks us to stay away: the other documents are on the same host.
+            let asks_to_stay_away = failed.1.1.is_some();
+            let hopeless = asks_to_stay_away
+                || matches!(
+                    failed.0.reason,
+                    FailedReason::Timeout
+                        | FailedReason::Network
+                        | FailedReason::Tls
+                        | FailedReason::AddressRefused
+                        | FailedReason::RateLimited
+                );
             first.get_or_insert(failed);
             if hopeless {
                 break;
@@ -289,37 +305,48 @@ impl Asker<'_> {
         read.map_err(|error| Failed { reason: FailedReason::NotAPage, problem: error.to_string(), now: None })
     }
 
-    /// The page with the history that tells what became of what it no longer lists; `None` if nothing can be said yet.
-    async fn explained(&self, memory: &mut Memory, page: Arc<Page>) -> Option<Looked> {
+    /// The page with the history that tells what became of what it no longer lists. `None`: the page is no `news`, and the
+    /// history still does not tell.
+    async fn explained(&self, memory: &mut Memory, page: Arc<Page>, news: bool) -> Option<Looked> {
         let (format, document) = memory.found.clone()?;
         let listed: BTreeSet<&str> =
             page.incidents.iter().map(|i| i.id.as_str()).chain(page.maintenances.iter().map(|m| m.id.as_str())).collect();
-        let missing = memory.open.iter().any(|id| !listed.contains(id.as_str()));
+        let missing: BTreeSet<String> = memory.open.iter().filter(|id| !listed.contains(id.as_str())).cloned().collect();
         let lists_open = page.carries.incidents == Listing::Open || page.carries.maintenances == Listing::Open;
-        let mut history = Vec::new();
-        let again = memory.unexplained.take().is_some();
-        if missing && lists_open && !format.history.is_empty() {
-            let address = feeds::page_address(&document);
-            match self.history(format, &address, &document, &mut BTreeMap::new(), false).await {
-                Ok(read) => history = read,
-                Err(_) => memory.unexplained = Some(page.clone()),
-            }
+        let (mut history, mut untold) = (Vec::new(), BTreeSet::new());
+        if !missing.is_empty() && lists_open && !format.history.is_empty() {
+            let asked = self.what_became(memory, format, &document, news).await;
+            untold = match &asked {
+                // A history that lags behind lists as open what the page no longer has.
+                Some(read) => missing.into_iter().filter(|id| read.iter().any(|page| open_ids(page).any(|open| open == id))).collect(),
+                None => missing,
+            };
+            history = asked.unwrap_or_default();
         }
-        if memory.unexplained.is_some() && again {
+        memory.unexplained = (!untold.is_empty()).then(|| page.clone());
+        memory.open = open_ids(&page).map(str::to_owned).chain(untold).collect();
+        if !news && memory.unexplained.is_some() && history.is_empty() {
             return None;
-        }
-        let open = page.incidents.iter().filter(|i| i.is_open()).map(|i| i.id.clone());
-        let open: BTreeSet<String> = open.chain(page.maintenances.iter().filter(|m| !m.is_over()).map(|m| m.id.clone())).collect();
-        if memory.unexplained.is_some() {
-            memory.open.extend(open)
-        } else {
-            memory.open = open
         }
         Some(Looked::Page(Arc::new(Fresh { live: (*page).clone(), history, document: document.to_string(), past: false })))
     }
 
+    /// The whole history; `None` if it cannot be read, or is what it was when it was asked for the same page before.
+    async fn what_became(&self, memory: &mut Memory, format: &'static Format, document: &Url, news: bool) -> Option<Vec<Page>> {
+        let page = feeds::page_address(document);
+        if !news {
+            let changed = self.history(format, &page, document, &mut memory.explaining, false).await;
+            if changed.map_err(|wait| memory.retry_after = wait).ok()?.is_empty() {
+                return None;
+            }
+        }
+        memory.explaining.clear();
+        let history = self.history(format, &page, document, &mut memory.explaining, false).await;
+        history.map_err(|wait| memory.retry_after = wait).ok()
+    }
+
     /// Every document of the history that has something new; with `all` the archive behind it too. A document that the page
-    /// does not have says nothing; one that cannot be read is an error.
+    /// does not have says nothing; one that cannot be read is an error, with how long it asked to stay away.
     async fn history(
         &self,
         format: &'static Format,
@@ -327,7 +354,7 @@ impl Asker<'_> {
         live: &Url,
         validators: &mut BTreeMap<String, Validators>,
         all: bool,
-    ) -> Result<Vec<Page>, ()> {
+    ) -> Result<Vec<Page>, Option<Duration>> {
         let mut pages = Vec::new();
         for path in format.history {
             let url = feeds::below(page, path);
@@ -335,11 +362,11 @@ impl Asker<'_> {
                 continue;
             }
             let known = if all { Validators::default() } else { validators.get(*path).cloned().unwrap_or_default() };
-            let got = self.get(&url, &known).await.map_err(drop)?;
+            let got = self.get(&url, &known).await.map_err(|_| None)?;
             match got.status {
                 304 | 404 | 410 => continue,
-                200 => pages.push(self.parse(&url, &got, Some(format)).await.map_err(drop)?),
-                _ => return Err(()),
+                200 => pages.push(self.parse(&url, &got, Some(format)).await.map_err(|_| None)?),
+                _ => return Err(got.retry_after),
             }
             validators.insert((*path).to_owned(), got.validators);
         }
@@ -357,6 +384,12 @@ impl Asker<'_> {
         }
         Ok(pages)
     }
+}
+
+/// Of what is not over, of either kind.
+fn open_ids(page: &Page) -> impl Iterator<Item = &str> {
+    let incidents = page.incidents.iter().filter(|i| i.is_open()).map(|i| i.id.as_str());
+    incidents.chain(page.maintenances.iter().filter(|m| !m.is_over()).map(|m| m.id.as_str()))
 }
 
 fn may_have_moved(failed: &Failed, status: u16) -> bool {

@@ -229,7 +229,7 @@ impl Recorder {
     /// What a page said, or that it could not be read.
     fn read(&mut self, read: &Read) {
         let Some(place) = self.fleet.place_of(&read.source.vendor) else { return };
-        let brings = matches!(read.looked, Looked::Page(_));
+        let brings = matches!(read.looked, Looked::Page(_)) || self.sources.is_unsettled(&read.source);
         // What is over is compared with what is stored; what waits for the store is not there yet.
         let stored = brings && self.commit().is_ok();
         let reader = if stored { self.commits.writer().reader().ok() } else { None };
@@ -415,6 +415,7 @@ impl Recorder {
     fn note_odd(&mut self, odd: Odd) {
         tracing::warn!(kind = odd.kind, from = %odd.from, to = %odd.to, "{}", odd.detail);
         self.absences.extend(odd.absence());
+        self.sources.look_anew(odd.to);
         if self.absences.len() > ABSENCES_MAX {
             self.absences.remove(0);
         }

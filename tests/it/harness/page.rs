@@ -168,7 +168,8 @@ fn component_json((id, name, status): &(String, String, String)) -> Value {
 
 fn archive_json(entries: &[(String, String, String, u32)]) -> Value {
     let entry = |(code, name, impact, day): &(String, String, String, u32)| {
-        let timestamp = format!("Mar <var data-var='date'>{day}</var>, <var data-var='time'>09:05</var> - <var data-var='time'>10:45</var> UTC");
+        let timestamp =
+            format!("Mar <var data-var='date'>{day}</var>, <var data-var='time'>09:05</var> - <var data-var='time'>10:45</var> UTC");
         json!({ "code": code, "name": name, "message": "It works again.", "impact": impact, "timestamp": timestamp })
     };
     let incidents: Vec<Value> = entries.iter().map(entry).collect();

@@ -11,14 +11,21 @@ fn an_incident_is_reported_edited_and_over() {
         p.incidents.push(api_errors("incone"));
     });
     let firing = scene.tells(1, "firing", "incident.reported");
-    assert_eq!((&firing["severity"], &firing["since"], &firing["declared"]), (&"critical".into(), &T0.into(), &"partial_outage".into()), "{firing}");
+    assert_eq!(
+        (&firing["severity"], &firing["since"], &firing["declared"]),
+        (&"critical".into(), &T0.into(), &"partial_outage".into()),
+        "{firing}"
+    );
     assert_eq!((&firing["measured"], &firing["blame"]), (&"up".into(), &"vendor".into()), "{firing}");
     assert!(firing["summary"].as_str().unwrap().contains("API errors"), "{firing}");
     scene.declares(4.0);
     let status = scene.daemon.cli_json(&["status"])["vendors"][0].clone();
     let listed = scene.incident("incone");
     assert_eq!((&status["open_incidents"], &firing["subject"]), (&serde_json::json!([listed["id"]]), &listed["id"]));
-    assert_eq!((&listed["imported"], &listed["concerns"], &listed["components"]), (&false.into(), &true.into(), &serde_json::json!(["API"])));
+    assert_eq!(
+        (&listed["imported"], &listed["concerns"], &listed["components"]),
+        (&false.into(), &true.into(), &serde_json::json!(["API"]))
+    );
 
     let mut versions = 1;
     let mut edit = |change: &dyn Fn(&mut Declared)| {
@@ -42,21 +49,18 @@ fn an_incident_is_reported_edited_and_over() {
         p.incident("incone").post(T2, "resolved", "It works again.");
     });
     let resolved = scene.tells(1, "resolved", "incident.reported");
-    assert_eq!((&resolved["id"], &resolved["resolved_at"], &resolved["state"]), (&firing["id"], &T2.into(), &"resolved".into()), "{resolved}");
+    assert_eq!(
+        (&resolved["id"], &resolved["resolved_at"], &resolved["state"]),
+        (&firing["id"], &T2.into(), &"resolved".into()),
+        "{resolved}"
+    );
     scene.declares(1.0);
     let words = scene.told();
     assert_eq!((words.first().unwrap().as_str(), words.len()), ("firing incident.reported", versions + 1), "{words:?}");
     assert_eq!(scene.hook.out_of_turn(), []);
 
     let update = format!("update {T1}");
-    let want: Vec<Vec<&str>> = vec![
-        vec![],
-        vec!["stage", &update],
-        vec!["impact"],
-        vec!["started_at"],
-        vec![&update],
-        vec!["title"],
-    ];
+    let want: Vec<Vec<&str>> = vec![vec![], vec!["stage", &update], vec!["impact"], vec!["started_at"], vec![&update], vec!["title"]];
     let life = scene.incident("incone");
     let seen = changed(&life);
     assert_eq!(seen[..6], want[..], "{life}");
@@ -85,7 +89,12 @@ fn severity_follows_impact_and_tier_and_what_is_not_ours_is_quiet() {
         let mut seen: Vec<(String, String)> = alerts(&scene.hook, "tide")
             .into_iter()
             .filter(|(_, alert)| alert["rule"] == "incident.reported")
-            .map(|(event, alert)| (format!("{event} {}", alert["summary"].as_str().unwrap().split(" (").next().unwrap()), alert["severity"].as_str().unwrap().to_owned()))
+            .map(|(event, alert)| {
+                (
+                    format!("{event} {}", alert["summary"].as_str().unwrap().split(" (").next().unwrap()),
+                    alert["severity"].as_str().unwrap().to_owned(),
+                )
+            })
             .collect();
         seen.sort();
         let want = [("API errors", grave), ("All is slow", grave), ("Slow API", mild), ("Who knows", mild)];

@@ -13,7 +13,7 @@ mod works;
 
 use serde_json::Value;
 
-use crate::harness::{Daemon, Declared, FakePage, FakeVendor, Receiver, s};
+use crate::harness::{Daemon, Declared, FakePage, FakeVendor, Receiver, Shim, s};
 use crate::scene::{PATIENT, check, config, receiver, route, vendor};
 
 /// Instants of incidents: nothing here depends on how long ago they were.
@@ -47,6 +47,10 @@ impl Scene {
         scene.daemon.start();
         scene.declares(1.0);
         scene
+    }
+
+    fn under(self, shim: &Shim) -> Scene {
+        Scene { daemon: self.daemon.environment(shim.environment()), ..self }
     }
 
     #[track_caller]

@@ -107,6 +107,21 @@ fn the_page_of_somebody_else_says_nothing() {
     }
 }
 
+/// A format that was written is obeyed: the page is told to be of another one, and not read as that.
+#[test]
+fn a_page_of_another_format_than_is_written_is_not_read() {
+    let scene = Scene::started(1, &format!("{QUICK}format = \"statuspage\"\n"));
+    moves(&scene.page, true);
+    let moved = scene.tells(1, "firing", "source.moved");
+    assert!(moved["summary"].as_str().unwrap().contains("incidentio"), "{moved}");
+    scene.declares(0.0);
+    scene.reads(1);
+    assert_eq!(scene.series("vendord_source_up", &[]), Some(0.0));
+    scene.page.shows(|p| (p.engine, p.id) = (Engine::Statuspage, "tidewater001".to_owned()));
+    scene.tells(1, "resolved", "source.moved");
+    scene.declares(1.0);
+}
+
 #[test]
 fn a_renamed_page_is_the_same_page() {
     let scene = Scene::started(1, QUICK);

@@ -9,13 +9,13 @@ use crate::harness::{Call, Shim};
 #[test]
 fn f05_incidents_change_while_the_disk_is_full() {
     let Some(shim) = Shim::new("vendord.db") else { return };
-    let mut scene = Scene::new(1, QUICK);
-    let plain = Scene::new(1, QUICK);
-    scene.daemon = plain.daemon.environment(shim.environment());
-    scene.daemon.write_config(&config(&[receiver("ops", &scene.hook.url(), PATIENT), route("ops", "")]));
-    scene.daemon.write_vendor("tide", &watched(1, &scene.api, &[source(&scene.page.url(), QUICK)]));
+    let mut scene = Scene::new(1, QUICK).under(&shim);
     scene.page.shows(|p| {
-        p.incidents = vec![api_errors("inclong"), Declared::new("incend", "Ends", "minor", T0, &[]), Declared::new("incagain", "Again", "minor", T0, &[]).resolved(T1)];
+        p.incidents = vec![
+            api_errors("inclong"),
+            Declared::new("incend", "Ends", "minor", T0, &[]),
+            Declared::new("incagain", "Again", "minor", T0, &[]).resolved(T1),
+        ];
     });
     scene.daemon.start();
     scene.tells(2, "firing", "incident.reported");

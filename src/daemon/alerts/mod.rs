@@ -163,7 +163,7 @@ impl Desk<'_> {
             let receiver = i.rule == Rule::DeliveryFailing && !self.config.receivers.iter().any(|r| r.name == i.subject);
             let of_page = matches!(i.rule, Rule::SourceStale | Rule::SourceMoved | Rule::SourceDrifted);
             let page = of_page && !sources.iter().any(|s| Some(&s.id.vendor) == i.vendor.as_ref() && *s.id.name == *i.subject);
-            let incident = i.rule == Rule::IncidentReported && !i.vendor.as_ref().is_some_and(|v| sources.of(v).next().is_some());
+            let incident = i.rule == Rule::IncidentReported && i.vendor.as_ref().is_none_or(|v| sources.of(v).next().is_none());
             vendor || check || receiver || page || incident
         };
         let gone: Vec<Identity> = self.book.firing().map(|a| a.identity.clone()).filter(gone).collect();

@@ -21,6 +21,11 @@ const READ_APART_BYTES: usize = 64 << 10;
 const HISTORY_EVERY: Duration = Duration::from_secs(3600);
 /// A past that could not be read is tried again after this.
 const PAST_RETRY: Duration = Duration::from_secs(600);
+/// A document that is not what it was is looked for elsewhere from this look on: what answers 404 for a minute has not moved,
+/// and a feed says less than the document that it would stand in for.
+const LOST_AFTER: u32 = 3;
+/// A page that is read from another document than the best is looked for there again this often.
+const BETTER_EVERY: Duration = Duration::from_secs(600);
 /// Documents of an archive that are read at first sight; Statuspage has three months in each.
 const ARCHIVE_DOCUMENTS_MAX: usize = 40;
 
@@ -101,6 +106,9 @@ pub struct Look {
 #[derive(Default)]
 pub struct Memory {
     found: Option<(&'static Format, Url)>,
+    /// Looks in a row at which the document was not what it had been.
+    lost: u32,
+    better_due: Option<Instant>,
     validators: Validators,
     /// Of the last body that was read.
     digest: Option<u64>,
@@ -203,8 +211,14 @@ impl Asker<'_> {
     /// The live page; `None`: it has not changed.
     async fn live(&self, memory: &mut Memory) -> (Result<Option<Page>, Failed>, Hints) {
         let Some((format, document)) = memory.found.clone() else {
-            return self.find(memory).await;
+            return self.find(memory, None).await;
         };
+        if self.is_second_best(&document) && memory.better_due.is_none_or(|due| due <= clock::instant()) {
+            memory.better_due = Some(clock::instant() + BETTER_EVERY);
+            if let (Ok(page), hints) = self.find(memory, None).await {
+                return (Ok(page), hints);
+            }
+        }
         let got = match self.get(&document, &memory.validators).await {
             Ok(got) => got,
             Err(error) => return (Err(unreachable(&error)), (None, None)),
@@ -225,23 +239,33 @@ impl Asker<'_> {
         };
         match read {
             Ok(page) => {
-                (memory.validators, memory.digest) = (got.validators, Some(digest));
+                (memory.validators, memory.digest, memory.lost) = (got.validators, Some(digest), 0);
                 (Ok(Some(page)), hints)
             }
             // Where a server is only down or busy there is nothing to find.
-            Err(failed) if may_have_moved(&failed, got.status) => match self.find(memory).await {
-                (Ok(page), hints) => (Ok(page), hints),
-                (Err(Failed { now, .. }), _) => (Err(Failed { now, ..failed }), hints),
-            },
+            Err(failed) if may_have_moved(&failed, got.status) => {
+                memory.lost += 1;
+                let only = (memory.lost < LOST_AFTER).then_some(document);
+                match self.find(memory, only).await {
+                    (Ok(page), hints) => (Ok(page), hints),
+                    (Err(Failed { now, .. }), _) => (Err(Failed { now, ..failed }), hints),
+                }
+            }
             Err(failed) => (Err(failed), hints),
         }
     }
 
-    /// Looks for the page at every place where one of its format (or of any) could be.
-    async fn find(&self, memory: &mut Memory) -> (Result<Option<Page>, Failed>, Hints) {
+    /// Whether there are documents of the page that would be taken before this one.
+    fn is_second_best(&self, document: &Url) -> bool {
+        feeds::candidates(&self.target.url, None).first().is_some_and(|best| best != document)
+    }
+
+    /// Looks for the page at every place where one of its format (or of any) could be, or at `only` one of them.
+    async fn find(&self, memory: &mut Memory, only: Option<Url>) -> (Result<Option<Page>, Failed>, Hints) {
         let mut first: Option<(Failed, Hints)> = None;
         let mut now = None;
-        for candidate in feeds::candidates(&self.target.url, None) {
+        let candidates = only.map_or_else(|| feeds::candidates(&self.target.url, None), |only| vec![only]);
+        for candidate in candidates {
             let failed = match self.get(&candidate, &Validators::default()).await {
                 Ok(got) => {
                     let hints = (got.max_age, got.retry_after);
@@ -251,6 +275,7 @@ impl Asker<'_> {
                             // On another engine the past has other ids: it is taken in once more, and recognised.
                             memory.import |= memory.found.as_ref().is_some_and(|(before, _)| before.name != format.name);
                             memory.found = Some((format, candidate));
+                            memory.lost = 0;
                             return (Ok(Some(page)), hints);
                         }
                         Ok((format, _)) => {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use daemon::{Daemon, Metrics, Printed};
 pub use http::{Page, get, get_with, post};
-pub use page::{ARCHIVE, Declared, Engine, FakePage, INCIDENTS, MAINTENANCES, SUMMARY, Shown, Work};
+pub use page::{ARCHIVE, Declared, Engine, FEED, FakePage, INCIDENTS, MAINTENANCES, SUMMARY, Shown, Work};
 pub use receiver::{Receiver, Try};
 pub use reply::{Mode, Reply};
 pub use shim::{Call, Shim};

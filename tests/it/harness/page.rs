@@ -13,6 +13,10 @@ pub const SUMMARY: &str = "/api/v2/summary.json";
 pub const INCIDENTS: &str = "/api/v2/incidents.json";
 pub const MAINTENANCES: &str = "/api/v2/scheduled-maintenances.json";
 pub const ARCHIVE: &str = "/history.json";
+pub const FEED: &str = "/history.atom";
+
+/// When the page changed last, as it says.
+const NOW: &str = "2026-03-02T08:00:00Z";
 
 /// Whose documents they are; ids look different too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +111,7 @@ impl Shown {
     /// `None`: there is no such document.
     fn document(&self, target: &str) -> Option<Value> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let page = json!({ "id": self.id, "name": self.name, "url": "https://status.example", "updated_at": "2026-03-02T08:00:00Z" });
+        let page = json!({ "id": self.id, "name": self.name, "url": "https://status.example", "updated_at": NOW });
         let open: Vec<&Declared> = self.incidents.iter().filter(|i| i.is_open()).collect();
         let list = |all: &[&Declared]| all.iter().map(|i| self.incident_json(i)).collect::<Vec<_>>();
         let coming = |w: &&Work| w.stage != "completed";
@@ -128,6 +132,38 @@ impl Shown {
             }
             _ => return None,
         })
+    }
+
+    fn feed(&self) -> String {
+        let head = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><feed xml:lang=\"en-US\" xmlns=\"http://www.w3.org/2005/Atom\">\
+             <id>tag:status.example,2005:/history</id><title>{} Status - Incident History</title><updated>{NOW}</updated>",
+            self.name
+        );
+        let entry = |(n, i): (usize, &Declared)| {
+            // Mar 02, 08:00 UTC
+            let at = |at: &str| {
+                format!(
+                    "Mar &lt;var data-var='date'&gt;{}&lt;/var&gt;, &lt;var data-var='time'&gt;{}&lt;/var&gt; UTC",
+                    &at[8..10],
+                    &at[11..16]
+                )
+            };
+            let post = |(when, stage, body): &(String, String, String)| {
+                let word = format!("{}{}", stage[..1].to_uppercase(), &stage[1..]);
+                format!("&lt;p&gt;&lt;small&gt;{}&lt;/small&gt;&lt;br&gt;&lt;strong&gt;{word}&lt;/strong&gt; - {body}&lt;/p&gt;", at(when))
+            };
+            let newest = i.updates.iter().map(|(at, _, _)| at.as_str()).max().unwrap_or(NOW);
+            let posts: String = i.updates.iter().rev().map(post).collect();
+            format!(
+                "<entry><id>tag:status.example,2005:Incident/{n}</id><published>{newest}</published><updated>{newest}</updated>\
+                 <link rel=\"alternate\" type=\"text/html\" href=\"https://status.example/incidents/{}\"/><title>{}</title>\
+                 <content type=\"html\">{posts}</content></entry>",
+                i.id, i.title
+            )
+        };
+        let entries: String = self.incidents.iter().enumerate().map(entry).collect();
+        format!("{head}{entries}</feed>")
     }
 
     fn verdict(&self, open: &[&Declared]) -> Value {
@@ -307,9 +343,15 @@ impl Shared {
     }
 
     fn document(&self, request: &http::Request) -> Reply {
-        let Some(document) = self.shown.lock().unwrap().document(&request.target) else { return Reply::from(404).body("{}") };
-        let body = document.to_string();
-        let reply = Reply::ok().header("Content-Type", "application/json");
+        let (kind, body) = {
+            let shown = self.shown.lock().unwrap();
+            match (request.path(), shown.document(&request.target)) {
+                (FEED, _) if shown.engine == Engine::Statuspage => ("application/atom+xml", shown.feed()),
+                (_, Some(document)) => ("application/json", document.to_string()),
+                (_, None) => return Reply::from(404).body("{}"),
+            }
+        };
+        let reply = Reply::ok().header("Content-Type", kind);
         if !*self.tagged.lock().unwrap() {
             return reply.body(body);
         }

@@ -1,7 +1,7 @@
 //! A page that is another one than it was: of another engine, or of somebody else.
 
 use super::*;
-use crate::harness::Engine;
+use crate::harness::{Engine, FEED, Reply, SUMMARY};
 
 /// The page as incident.io would print it: other ids, no groups.
 fn moves(page: &FakePage, keeps_open: bool) {
@@ -131,4 +131,36 @@ fn a_renamed_page_is_the_same_page() {
     });
     scene.declares(3.0);
     assert_eq!(scene.told(), [] as [&str; 0]);
+}
+
+/// A document that is gone for good has a feed to stand in for it, which says less; a hiccup is no reason to read that.
+#[test]
+fn a_feed_stands_in_for_a_document_that_is_gone() {
+    let mut scene = Scene::new(1, QUICK);
+    scene.page.shows(|p| p.incidents.push(api_errors("incone")));
+    scene.daemon.start();
+    scene.tells(1, "firing", "incident.reported");
+    scene.reads(2);
+    scene.page.answers_at(SUMMARY, Reply::from(404));
+    scene.wait("the page to be down", |s| s.series("vendord_source_up", &[]) == Some(0.0));
+    scene.page.recovers();
+    scene.wait("the page to be back", |s| s.series("vendord_source_up", &[("format", "statuspage")]) == Some(1.0));
+    assert_eq!((scene.told(), scene.page.asked_for(FEED).len()), (vec!["firing incident.reported".to_owned()], 0));
+
+    scene.page.answers_at(SUMMARY, Reply::ok().header("Content-Type", "text/html").body("<html><title>Gone</title>"));
+    let moved = scene.tells(1, "firing", "source.moved");
+    assert!(moved["summary"].as_str().unwrap().contains("from statuspage to rss"), "{moved}");
+    scene.declares(3.0);
+    let listed = scene.daemon.cli_json(&["incidents", "--all"])["incidents"].clone();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["impact"]), (1, &Value::Null), "the same incident: {listed}");
+
+    scene.page.recovers();
+    scene.daemon.kill9();
+    scene.daemon.start();
+    scene.wait("the better document", |s| s.series("vendord_source_up", &[("format", "statuspage")]) == Some(1.0));
+    scene.declares(4.0);
+    scene.page.shows(|p| p.incident("incone").post(T1, "resolved", "It works again."));
+    assert_eq!(scene.tells(1, "resolved", "incident.reported")["resolved_at"], T1);
+    assert_eq!(scene.daemon.cli_json(&["incidents", "--all"])["incidents"].as_array().unwrap().len(), 1);
+    assert_eq!(scene.told().iter().filter(|t| *t == "firing incident.reported").count(), 1);
 }

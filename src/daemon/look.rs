@@ -338,7 +338,7 @@ impl Asker<'_> {
             page.incidents.iter().map(|i| i.id.as_str()).chain(page.maintenances.iter().map(|m| m.id.as_str())).collect();
         let missing: BTreeSet<String> = memory.open.iter().filter(|id| !listed.contains(id.as_str())).cloned().collect();
         let lists_open = page.carries.incidents == Listing::Open || page.carries.maintenances == Listing::Open;
-        let (mut history, mut untold) = (Vec::new(), BTreeSet::new());
+        let (mut live, mut history, mut untold) = ((*page).clone(), Vec::new(), BTreeSet::new());
         if !missing.is_empty() && lists_open && !format.history.is_empty() {
             let asked = self.what_became(memory, format, &document, news).await;
             untold = match &asked {
@@ -346,14 +346,19 @@ impl Asker<'_> {
                 Some(read) => missing.into_iter().filter(|id| read.iter().any(|page| open_ids(page).any(|open| open == id))).collect(),
                 None => missing,
             };
-            history = asked.unwrap_or_default();
+            if let Some(read) = asked {
+                let carries = &mut live.carries;
+                carries.incidents = without_history(carries.incidents, read.iter().map(|page| page.carries.incidents));
+                carries.maintenances = without_history(carries.maintenances, read.iter().map(|page| page.carries.maintenances));
+                history = read;
+            }
         }
-        memory.unexplained = (!untold.is_empty()).then(|| page.clone());
-        memory.open = open_ids(&page).map(str::to_owned).chain(untold).collect();
+        memory.open = open_ids(&page).map(str::to_owned).chain(untold.iter().cloned()).collect();
+        memory.unexplained = (!untold.is_empty()).then_some(page);
         if !news && memory.unexplained.is_some() && history.is_empty() {
             return None;
         }
-        Some(Looked::Page(Arc::new(Fresh { live: (*page).clone(), history, document: document.to_string(), past: false })))
+        Some(Looked::Page(Arc::new(Fresh { live, history, document: document.to_string(), past: false })))
     }
 
     /// The whole history; `None` if it cannot be read, or is what it was when it was asked for the same page before.
@@ -409,6 +414,12 @@ impl Asker<'_> {
         }
         Ok(pages)
     }
+}
+
+/// What a page lists of a kind of which its history has nothing: there, what is gone is over.
+fn without_history(listing: Listing, mut history: impl Iterator<Item = Listing>) -> Listing {
+    let unasked = listing == Listing::Open && history.all(|listing| listing == Listing::Absent);
+    if unasked { Listing::OpenOnly } else { listing }
 }
 
 /// Of what is not over, of either kind.

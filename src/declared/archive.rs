@@ -360,12 +360,14 @@ impl Ledger {
             let record = ended(old.clone(), reading.at);
             let mut changes = differences(&old, &record);
             changes.push(Change::new("listed", json!(true), json!(false)));
-            entry.removed = asked;
+            // Work that had not begun did not end.
+            let removed = asked || (kind == Kind::Maintenance && old.starts_at().is_some_and(|start| start > reading.at));
+            entry.removed = removed;
             // Not the vendor's: listed again just as before, it is open again.
             let digest = record.digest();
             let version = entry.revise(record, digest, reading.at, changes);
             entry.open = None;
-            Some(Version { inferred_end: true, removed: asked, ..version })
+            Some(Version { inferred_end: true, removed, ..version })
         })
         .collect()
     }

@@ -1,7 +1,7 @@
 //! The life of an incident: reported, edited, over; with everything that vendors do to it.
 
 use super::*;
-use crate::harness::INCIDENTS;
+use crate::harness::{INCIDENTS, MAINTENANCES};
 
 #[test]
 fn an_incident_is_reported_edited_and_over() {
@@ -210,4 +210,21 @@ fn an_end_before_the_stated_start_is_the_vendors_end() {
     assert_eq!((&kept["started_at"], &kept["resolved_at"]), (&T1.into(), &T1.into()), "{kept}");
     assert_eq!((&resolved["since"], &resolved["resolved_at"]), (&T1.into(), &T1.into()), "{resolved}");
     assert!(scene.page.count(INCIDENTS, 200) > 0);
+}
+
+/// A page that has no list of what is over: what it no longer lists is over, seen then.
+#[test]
+fn without_a_history_absence_is_the_end() {
+    let mut scene = Scene::new(1, QUICK);
+    [INCIDENTS, MAINTENANCES].iter().for_each(|path| scene.page.answers_at(path, 404));
+    scene.page.shows(|p| p.incidents = vec![api_errors("incone"), Declared::new("inctwo", "Slow", "minor", T0, &[])]);
+    scene.daemon.start();
+    scene.tells(2, "firing", "incident.reported");
+    scene.page.shows(|p| p.incident("incone").post(T1, "resolved", "Over."));
+    let resolved = scene.tells(1, "resolved", "incident.reported");
+    assert!(resolved["summary"].as_str().unwrap().contains("no longer lists it"), "{resolved}");
+    let kept = scene.incident("incone");
+    assert_eq!((&kept["inferred_end"], &kept["removed"]), (&true.into(), &false.into()), "{kept}");
+    scene.reads(2);
+    assert_eq!(scene.told().len(), 3, "{:?}", scene.told());
 }

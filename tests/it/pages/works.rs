@@ -94,3 +94,29 @@ fn the_layer_follows_the_filter() {
     filtered("");
     scene.wait("the layer again", |s| layers(s) == window(&earlier, &soon));
 }
+
+/// An engine that has no list of what is done: work that is gone before it began was called off.
+#[test]
+fn work_that_is_no_longer_listed_anywhere() {
+    let mut scene = Scene::new(1, QUICK);
+    let (earlier, soon) = (hours(-1), hours(1));
+    scene.page.shows(|p| {
+        p.engine = crate::harness::Engine::Incidentio;
+        p.id = "01ZQ0TIDEWATER0PAGE0000001".to_owned();
+        p.works = vec![
+            work("01ZQ0TIDEWATER0WORK0000001", "in_progress", &earlier, &soon),
+            work("01ZQ0TIDEWATER0WORK0000002", "scheduled", START, END),
+        ];
+    });
+    scene.daemon.start();
+    let next = |s: &Scene| s.series("vendord_maintenance_next_start_timestamp_seconds", &[("vendor", "tide")]);
+    scene.wait("the next start", |s| next(s).is_some());
+    scene.reads(2);
+    scene.page.shows(|p| p.works.clear());
+    scene.wait("nothing to be announced", |s| next(s).is_none());
+    assert_eq!(layers(&scene), window(&earlier, &soon), "what was, was");
+    let of = |id: &str| scene.daemon.cli_json(&["maintenance", id])["maintenances"][0].clone();
+    let (done, gone) = (of("01ZQ0TIDEWATER0WORK0000001"), of("01ZQ0TIDEWATER0WORK0000002"));
+    assert_eq!((&done["stage"], &done["removed"], &gone["removed"]), (&"completed".into(), &false.into(), &true.into()));
+    assert_eq!(scene.daemon.cli_json(&["maintenance", "--open"])["maintenances"], serde_json::json!([]));
+}

@@ -21,6 +21,11 @@ const READ_APART_BYTES: usize = 64 << 10;
 const HISTORY_EVERY: Duration = Duration::from_secs(3600);
 /// A past that could not be read is tried again after this.
 const PAST_RETRY: Duration = Duration::from_secs(600);
+/// A document that is not what it was is looked for elsewhere from this look on: what answers 404 for a minute has not moved,
+/// and a feed says less than the document that it would stand in for.
+const LOST_AFTER: u32 = 3;
+/// A page that is read from another document than the best is looked for there again this often.
+const BETTER_EVERY: Duration = Duration::from_secs(600);
 /// Documents of an archive that are read at first sight; Statuspage has three months in each.
 const ARCHIVE_DOCUMENTS_MAX: usize = 40;
 
@@ -101,6 +106,9 @@ pub struct Look {
 #[derive(Default)]
 pub struct Memory {
     found: Option<(&'static Format, Url)>,
+    /// Looks in a row at which the document was not what it had been.
+    lost: u32,
+    better_due: Option<Instant>,
     validators: Validators,
     /// Of the last body that was read.
     digest: Option<u64>,
@@ -112,6 +120,10 @@ pub struct Memory {
     last_live: Option<Arc<Page>>,
     history_due: Option<Instant>,
     history_validators: BTreeMap<String, Validators>,
+    /// Of the history that was asked what became of something.
+    explaining: BTreeMap<String, Validators>,
+    /// How long a document of the history asked to stay away.
+    pub retry_after: Option<Duration>,
 }
 
 /// What the store knows of a page: where it was found, what is not over, whether its past has yet to be taken in.
@@ -129,6 +141,14 @@ impl Memory {
         self.digest = None;
     }
 
+    /// Under another name it may be the page of somebody else, or ours again: what ended meanwhile only the history tells.
+    fn note_name(&mut self, page: &Page) {
+        if self.last_live.as_ref().is_some_and(|before| before.name != page.name) {
+            self.history_due = None;
+            self.history_validators.clear();
+        }
+    }
+
     /// What lies behind the page: the whole past at first sight, its newest part now and then.
     pub async fn past(&mut self, fetch: &Fetch, target: &Target) -> Option<Looked> {
         let now = clock::instant();
@@ -142,7 +162,7 @@ impl Memory {
         let page = feeds::page_address(&document);
         let history = asker.history(format, &page, &document, &mut self.history_validators, self.import).await;
         self.history_due = Some(now + if history.is_ok() { HISTORY_EVERY } else { PAST_RETRY });
-        let history = history.ok()?;
+        let history = history.map_err(|wait| self.retry_after = wait).ok()?;
         let past = std::mem::take(&mut self.import);
         if history.is_empty() && !past {
             return None;
@@ -158,12 +178,13 @@ pub async fn look(fetch: &Fetch, target: &Target, memory: &mut Memory) -> Look {
     let looked = match answer {
         Ok(None) => match memory.unexplained.clone() {
             None => Looked::Unchanged,
-            Some(page) => asker.explained(memory, page).await.unwrap_or(Looked::Unchanged),
+            Some(page) => asker.explained(memory, page, false).await.unwrap_or(Looked::Unchanged),
         },
         Ok(Some(page)) => {
             let page = Arc::new(page);
+            memory.note_name(&page);
             memory.last_live = Some(page.clone());
-            asker.explained(memory, page).await.unwrap_or(Looked::Unchanged)
+            asker.explained(memory, page, true).await.unwrap_or(Looked::Unchanged)
         }
         Err(failed) => {
             memory.forget_validators();
@@ -190,14 +211,21 @@ impl Asker<'_> {
     /// The live page; `None`: it has not changed.
     async fn live(&self, memory: &mut Memory) -> (Result<Option<Page>, Failed>, Hints) {
         let Some((format, document)) = memory.found.clone() else {
-            return self.find(memory).await;
+            return self.find(memory, None).await;
         };
+        if self.is_second_best(&document) && memory.better_due.is_none_or(|due| due <= clock::instant()) {
+            memory.better_due = Some(clock::instant() + BETTER_EVERY);
+            if let (Ok(page), hints) = self.find(memory, None).await {
+                return (Ok(page), hints);
+            }
+        }
         let got = match self.get(&document, &memory.validators).await {
             Ok(got) => got,
             Err(error) => return (Err(unreachable(&error)), (None, None)),
         };
         let hints = (got.max_age, got.retry_after);
-        if got.status == 304 {
+        // Unasked for, it says nothing.
+        if got.status == 304 && memory.validators != Validators::default() {
             return (Ok(None), hints);
         }
         let digest = digest(&got.body);
@@ -211,23 +239,33 @@ impl Asker<'_> {
         };
         match read {
             Ok(page) => {
-                (memory.validators, memory.digest) = (got.validators, Some(digest));
+                (memory.validators, memory.digest, memory.lost) = (got.validators, Some(digest), 0);
                 (Ok(Some(page)), hints)
             }
             // Where a server is only down or busy there is nothing to find.
-            Err(failed) if may_have_moved(&failed, got.status) => match self.find(memory).await {
-                (Ok(page), hints) => (Ok(page), hints),
-                (Err(Failed { now, .. }), _) => (Err(Failed { now, ..failed }), hints),
-            },
+            Err(failed) if may_have_moved(&failed, got.status) => {
+                memory.lost += 1;
+                let only = (memory.lost < LOST_AFTER).then_some(document);
+                match self.find(memory, only).await {
+                    (Ok(page), hints) => (Ok(page), hints),
+                    (Err(Failed { now, .. }), _) => (Err(Failed { now, ..failed }), hints),
+                }
+            }
             Err(failed) => (Err(failed), hints),
         }
     }
 
-    /// Looks for the page at every place where one of its format (or of any) could be.
-    async fn find(&self, memory: &mut Memory) -> (Result<Option<Page>, Failed>, Hints) {
+    /// Whether there are documents of the page that would be taken before this one.
+    fn is_second_best(&self, document: &Url) -> bool {
+        feeds::candidates(&self.target.url, None).first().is_some_and(|best| best != document)
+    }
+
+    /// Looks for the page at every place where one of its format (or of any) could be, or at `only` one of them.
+    async fn find(&self, memory: &mut Memory, only: Option<Url>) -> (Result<Option<Page>, Failed>, Hints) {
         let mut first: Option<(Failed, Hints)> = None;
         let mut now = None;
-        for candidate in feeds::candidates(&self.target.url, None) {
+        let candidates = only.map_or_else(|| feeds::candidates(&self.target.url, None), |only| vec![only]);
+        for candidate in candidates {
             let failed = match self.get(&candidate, &Validators::default()).await {
                 Ok(got) => {
                     let hints = (got.max_age, got.retry_after);
@@ -237,6 +275,7 @@ impl Asker<'_> {
                             // On another engine the past has other ids: it is taken in once more, and recognised.
                             memory.import |= memory.found.as_ref().is_some_and(|(before, _)| before.name != format.name);
                             memory.found = Some((format, candidate));
+                            memory.lost = 0;
                             return (Ok(Some(page)), hints);
                         }
                         Ok((format, _)) => {
@@ -250,15 +289,17 @@ impl Asker<'_> {
                 }
                 Err(error) => (unreachable(&error), (None, None)),
             };
-            // Nobody answers: the other documents are on the same host.
-            let hopeless = matches!(
-                failed.0.reason,
-                FailedReason::Timeout
-                    | FailedReason::Network
-                    | FailedReason::Tls
-                    | FailedReason::AddressRefused
-                    | FailedReason::RateLimited
-            );
+            // Nobody answers, or asks us to stay away: the other documents are on the same host.
+            let asks_to_stay_away = failed.1.1.is_some();
+            let hopeless = asks_to_stay_away
+                || matches!(
+                    failed.0.reason,
+                    FailedReason::Timeout
+                        | FailedReason::Network
+                        | FailedReason::Tls
+                        | FailedReason::AddressRefused
+                        | FailedReason::RateLimited
+                );
             first.get_or_insert(failed);
             if hopeless {
                 break;
@@ -289,37 +330,53 @@ impl Asker<'_> {
         read.map_err(|error| Failed { reason: FailedReason::NotAPage, problem: error.to_string(), now: None })
     }
 
-    /// The page with the history that tells what became of what it no longer lists; `None` if nothing can be said yet.
-    async fn explained(&self, memory: &mut Memory, page: Arc<Page>) -> Option<Looked> {
+    /// The page with the history that tells what became of what it no longer lists. `None`: the page is no `news`, and the
+    /// history still does not tell.
+    async fn explained(&self, memory: &mut Memory, page: Arc<Page>, news: bool) -> Option<Looked> {
         let (format, document) = memory.found.clone()?;
         let listed: BTreeSet<&str> =
             page.incidents.iter().map(|i| i.id.as_str()).chain(page.maintenances.iter().map(|m| m.id.as_str())).collect();
-        let missing = memory.open.iter().any(|id| !listed.contains(id.as_str()));
+        let missing: BTreeSet<String> = memory.open.iter().filter(|id| !listed.contains(id.as_str())).cloned().collect();
         let lists_open = page.carries.incidents == Listing::Open || page.carries.maintenances == Listing::Open;
-        let mut history = Vec::new();
-        let again = memory.unexplained.take().is_some();
-        if missing && lists_open && !format.history.is_empty() {
-            let address = feeds::page_address(&document);
-            match self.history(format, &address, &document, &mut BTreeMap::new(), false).await {
-                Ok(read) => history = read,
-                Err(_) => memory.unexplained = Some(page.clone()),
+        let (mut live, mut history, mut untold) = ((*page).clone(), Vec::new(), BTreeSet::new());
+        if !missing.is_empty() && lists_open && !format.history.is_empty() {
+            let asked = self.what_became(memory, format, &document, news).await;
+            untold = match &asked {
+                // A history that lags behind lists as open what the page no longer has.
+                Some(read) => missing.into_iter().filter(|id| read.iter().any(|page| open_ids(page).any(|open| open == id))).collect(),
+                None => missing,
+            };
+            if let Some(read) = asked {
+                let carries = &mut live.carries;
+                carries.incidents = without_history(carries.incidents, read.iter().map(|page| page.carries.incidents));
+                carries.maintenances = without_history(carries.maintenances, read.iter().map(|page| page.carries.maintenances));
+                history = read;
             }
         }
-        if memory.unexplained.is_some() && again {
+        memory.open = open_ids(&page).map(str::to_owned).chain(untold.iter().cloned()).collect();
+        memory.unexplained = (!untold.is_empty()).then_some(page);
+        if !news && memory.unexplained.is_some() && history.is_empty() {
             return None;
         }
-        let open = page.incidents.iter().filter(|i| i.is_open()).map(|i| i.id.clone());
-        let open: BTreeSet<String> = open.chain(page.maintenances.iter().filter(|m| !m.is_over()).map(|m| m.id.clone())).collect();
-        if memory.unexplained.is_some() {
-            memory.open.extend(open)
-        } else {
-            memory.open = open
+        Some(Looked::Page(Arc::new(Fresh { live, history, document: document.to_string(), past: false })))
+    }
+
+    /// The whole history; `None` if it cannot be read, or is what it was when it was asked for the same page before.
+    async fn what_became(&self, memory: &mut Memory, format: &'static Format, document: &Url, news: bool) -> Option<Vec<Page>> {
+        let page = feeds::page_address(document);
+        if !news {
+            let changed = self.history(format, &page, document, &mut memory.explaining, false).await;
+            if changed.map_err(|wait| memory.retry_after = wait).ok()?.is_empty() {
+                return None;
+            }
         }
-        Some(Looked::Page(Arc::new(Fresh { live: (*page).clone(), history, document: document.to_string(), past: false })))
+        memory.explaining.clear();
+        let history = self.history(format, &page, document, &mut memory.explaining, false).await;
+        history.map_err(|wait| memory.retry_after = wait).ok()
     }
 
     /// Every document of the history that has something new; with `all` the archive behind it too. A document that the page
-    /// does not have says nothing; one that cannot be read is an error.
+    /// does not have says nothing; one that cannot be read is an error, with how long it asked to stay away.
     async fn history(
         &self,
         format: &'static Format,
@@ -327,7 +384,7 @@ impl Asker<'_> {
         live: &Url,
         validators: &mut BTreeMap<String, Validators>,
         all: bool,
-    ) -> Result<Vec<Page>, ()> {
+    ) -> Result<Vec<Page>, Option<Duration>> {
         let mut pages = Vec::new();
         for path in format.history {
             let url = feeds::below(page, path);
@@ -335,11 +392,11 @@ impl Asker<'_> {
                 continue;
             }
             let known = if all { Validators::default() } else { validators.get(*path).cloned().unwrap_or_default() };
-            let got = self.get(&url, &known).await.map_err(drop)?;
+            let got = self.get(&url, &known).await.map_err(|_| None)?;
             match got.status {
                 304 | 404 | 410 => continue,
-                200 => pages.push(self.parse(&url, &got, Some(format)).await.map_err(drop)?),
-                _ => return Err(()),
+                200 => pages.push(self.parse(&url, &got, Some(format)).await.map_err(|_| None)?),
+                _ => return Err(got.retry_after),
             }
             validators.insert((*path).to_owned(), got.validators);
         }
@@ -357,6 +414,18 @@ impl Asker<'_> {
         }
         Ok(pages)
     }
+}
+
+/// What a page lists of a kind of which its history has nothing: there, what is gone is over.
+fn without_history(listing: Listing, mut history: impl Iterator<Item = Listing>) -> Listing {
+    let unasked = listing == Listing::Open && history.all(|listing| listing == Listing::Absent);
+    if unasked { Listing::OpenOnly } else { listing }
+}
+
+/// Of what is not over, of either kind.
+fn open_ids(page: &Page) -> impl Iterator<Item = &str> {
+    let incidents = page.incidents.iter().filter(|i| i.is_open()).map(|i| i.id.as_str());
+    incidents.chain(page.maintenances.iter().filter(|m| !m.is_over()).map(|m| m.id.as_str()))
 }
 
 fn may_have_moved(failed: &Failed, status: u16) -> bool {

@@ -52,6 +52,8 @@ pub struct Subscription {
 /// What was read of a source.
 pub struct Read {
     pub source: SourceId,
+    /// The address that was asked for.
+    pub page: Url,
     pub at: Timestamp,
     pub interval: Duration,
     pub looked: Looked,
@@ -225,7 +227,9 @@ impl Reader {
         // What was taken out while it was read is gone with what it learned.
         if let Some(place) = self.places.get_mut(&end.key) {
             place.pace.failures = if end.failed { place.pace.failures.saturating_add(1) } else { 0 };
-            place.pace.retry_after = end.retry_after;
+            // Asked at the end of the read.
+            let took = place.began.map_or(Duration::ZERO, |began| clock::instant().duration_since(began));
+            place.pace.retry_after = end.retry_after.map(|wait| wait + took);
             place.pace.fresh_for = end.fresh_for;
             let memory = place.memory.get_or_insert(end.memory);
             if !place.late.is_empty() {
@@ -337,7 +341,8 @@ impl One {
         if !failed && let Some(past) = memory.past(&self.fetch, &self.target).await {
             self.tell(past);
         }
-        Ended { key: self.key, memory, failed, fresh_for: looked.fresh_for, retry_after: looked.retry_after }
+        let retry_after = looked.retry_after.max(memory.retry_after.take());
+        Ended { key: self.key, memory, failed, fresh_for: looked.fresh_for, retry_after }
     }
 
     fn tell(&self, looked: Looked) {
@@ -352,7 +357,7 @@ impl One {
                     self.telemetry.source_failures.with_label_values(&[labels[0], labels[1], failed.reason.as_str()]).inc();
                 }
             }
-            let read = Read { source: source.clone(), at, interval: self.interval, looked: looked.clone() };
+            let read = Read { source: source.clone(), page: self.target.url.clone(), at, interval: self.interval, looked: looked.clone() };
             // A page that says what it said before is no news.
             let news = !matches!(read.looked, Looked::Unchanged);
             self.inputs.read(read, news);

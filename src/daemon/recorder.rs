@@ -236,7 +236,7 @@ impl Recorder {
     /// What a page said, or that it could not be read.
     fn read(&mut self, read: &Read) {
         let Some(place) = self.fleet.place_of(&read.source.vendor) else { return };
-        let brings = matches!(read.looked, Looked::Page(_));
+        let brings = matches!(read.looked, Looked::Page(_)) || self.sources.is_unsettled(&read.source);
         // What is over is compared with what is stored; what waits for the store is not there yet.
         let stored = brings && self.commit().is_ok();
         let reader = if stored { self.commits.writer().reader().ok() } else { None };
@@ -284,7 +284,9 @@ impl Recorder {
 
     fn judge_all_pages(&mut self) {
         for place in 0..self.fleet.vendors.len() {
-            if self.sources.of(&self.fleet.vendors[place].id).next().is_some() {
+            // One that has none any more declares nothing from now on.
+            let vendor = &self.fleet.vendors[place];
+            if vendor.declared.is_some() || self.sources.of(&vendor.id).next().is_some() {
                 self.judge_pages(place, &[]);
             }
         }
@@ -420,6 +422,7 @@ impl Recorder {
     fn note_odd(&mut self, odd: Odd) {
         tracing::warn!(kind = odd.kind, from = %odd.from, to = %odd.to, "{}", odd.detail);
         self.absences.extend(odd.absence());
+        self.sources.look_anew(odd.to);
         if self.absences.len() > ABSENCES_MAX {
             self.absences.remove(0);
         }

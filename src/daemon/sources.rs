@@ -16,7 +16,7 @@ use crate::config::{Config, StatusPage};
 use crate::declared::archive::{Kind, Ledger, Reading, Record, Version, component_changes};
 use crate::declared::{PageState, Reads, Selection, Standing, vendor_declared};
 use crate::feeds;
-use crate::model::page::Incident;
+use crate::model::page::{Component, Incident};
 use crate::model::{Impact, SourceId, Status, Timestamp, Uuid, VendorId};
 use crate::store::{ComponentVersion, Declarations, Reader, StoreError, StoredSource, StoredVersion};
 use crate::web::board::{ComponentFigures, PageFigures, escape};
@@ -124,12 +124,13 @@ impl Sources {
 
     /// Takes in what was read. `store` is asked for what is over and changed all the same.
     pub fn read(&mut self, read: &Read, store: Option<&Reader>) -> Outcome {
-        let Some(source) = self.all.get_mut(&read.source) else { return Outcome::default() };
+        // An answer of the address before is not about this page.
+        let Some(source) = self.all.get_mut(&read.source).filter(|source| source.page.url == read.page) else { return Outcome::default() };
         let mut outcome = Outcome::default();
         source.reads.interval = read.interval;
         let condition = source.reads.condition(read.at);
         match &read.looked {
-            Looked::Unchanged => source.reads.succeeded(read.at),
+            Looked::Unchanged => source.unchanged(read.at, store, &mut outcome),
             Looked::Failed(failed) => source.failed(read.at, failed),
             Looked::Page(fresh) => source.page(read.at, fresh, store, &mut outcome),
         }
@@ -137,6 +138,16 @@ impl Sources {
         outcome.urgent |= condition != source.reads.condition(read.at);
         outcome.declarations.reads.insert(read.source.clone(), source.reads.clone());
         outcome
+    }
+
+    /// Until `at` nobody looked, or another clock was in force.
+    pub fn look_anew(&mut self, at: Timestamp) {
+        self.all.values_mut().for_each(|source| source.looking_since = at);
+    }
+
+    /// Whether something that was read has yet to be compared with what is stored.
+    pub fn is_unsettled(&self, source: &SourceId) -> bool {
+        self.all.get(source).is_some_and(|source| source.ledger.is_unsettled())
     }
 
     /// What the vendor declares now; `None` without a page.
@@ -225,6 +236,22 @@ impl Source {
         }
     }
 
+    /// What was not ours is not ours now.
+    fn unchanged(&mut self, at: Timestamp, store: Option<&Reader>, outcome: &mut Outcome) {
+        match &self.misplaced {
+            Some(whose) => self.reads.failed(at, whose.clone()),
+            None => self.reads.succeeded(at),
+        }
+        if self.ledger.is_unsettled() {
+            let before = |id: Uuid, kind: Kind| store.and_then(|store| store.record(id, kind).ok().flatten());
+            let versions = self.ledger.settle(at, before);
+            let components = self.components().to_vec();
+            self.note(versions, &components, outcome);
+            self.restand();
+            outcome.declarations.states.extend(self.state.clone().map(|state| (self.id.clone(), state)));
+        }
+    }
+
     fn failed(&mut self, at: Timestamp, failed: &Failed) {
         self.reads.failed(at, failed.problem.clone());
         self.not_a_page = (failed.reason == FailedReason::NotAPage).then(|| failed.problem.clone());
@@ -246,7 +273,8 @@ impl Source {
         let mut state = PageState::after(before.as_ref(), &fresh.live, &fresh.document, &self.selection, had_entries, at);
         state.imported |= fresh.past;
         let moved_at = state.moved.as_ref().map(|moved| moved.at);
-        let first_sight = before.is_none() || fresh.past;
+        // Until the past was taken in, what is over was over before anybody looked.
+        let first_sight = before.as_ref().is_none_or(|before| !before.imported) || fresh.past;
         self.take_entries(&Reading { at, live: &fresh.live, history: &fresh.history, first_sight, moved_at }, store, outcome);
         let kept = before.as_ref().and_then(|b| b.components.as_deref()).unwrap_or_default();
         let (changed, gone) = component_changes(kept, state.components.as_deref().unwrap_or(kept));
@@ -278,9 +306,14 @@ impl Source {
             self.ledger.recognise(&kept, reading);
         }
         let before = |id: Uuid, kind: Kind| store.and_then(|store| store.record(id, kind).ok().flatten());
-        for version in self.ledger.read(reading, before, Uuid::now_v7) {
+        let versions = self.ledger.read(reading, before, Uuid::now_v7);
+        self.note(versions, &reading.live.components, outcome);
+    }
+
+    fn note(&mut self, versions: Vec<Version>, components: &[Component], outcome: &mut Outcome) {
+        for version in versions {
             self.log(&version);
-            let concerns = self.selection.concerns(version.record.touches(), &reading.live.components);
+            let concerns = self.selection.concerns(version.record.touches(), components);
             if version.number == 1 && version.record.kind() == Kind::Incident && !version.imported && concerns {
                 self.opened[place_of(version.record.impact())] += 1;
             }
@@ -328,7 +361,7 @@ impl Source {
         }
     }
 
-    fn components(&self) -> &[crate::model::page::Component] {
+    fn components(&self) -> &[Component] {
         self.state.as_ref().and_then(|s| s.components.as_deref()).unwrap_or_default()
     }
 
@@ -388,7 +421,7 @@ impl Source {
         if !self.page.watch_components {
             return Vec::new();
         }
-        let shown = |c: &crate::model::page::Component| c.group.as_ref().map_or(c.name.clone(), |group| format!("{group} / {}", c.name));
+        let shown = |c: &Component| c.group.as_ref().map_or(c.name.clone(), |group| format!("{group} / {}", c.name));
         let mut by_name: BTreeMap<String, Status> = BTreeMap::new();
         for c in self.components().iter().filter(|c| self.selection.takes(c)) {
             // Two of one name are one series: the worse.

@@ -170,7 +170,11 @@ pub struct Entry {
 
 /// Everything that one source ever listed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger(BTreeMap<(Kind, String), Entry>);
+pub struct Ledger {
+    entries: BTreeMap<(Kind, String), Entry>,
+    /// What is listed otherwise than it was when it was over, which could not be compared with what is stored.
+    unsettled: BTreeMap<(Kind, String), Record>,
+}
 
 /// A version to be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -208,20 +212,20 @@ const SAME_START: Duration = Duration::from_secs(120);
 
 impl Ledger {
     pub fn insert(&mut self, kind: Kind, source_id: String, entry: Entry) {
-        self.0.insert((kind, source_id), entry);
+        self.entries.insert((kind, source_id), entry);
     }
 
     pub fn open(&self) -> impl Iterator<Item = (&Entry, &Record)> {
-        self.0.values().filter_map(|entry| Some((entry, entry.open.as_ref()?)))
+        self.entries.values().filter_map(|entry| Some((entry, entry.open.as_ref()?)))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// Of either kind: an archive may call an incident what was a maintenance.
     fn knows(&self, source_id: &str) -> bool {
-        [Kind::Incident, Kind::Maintenance].into_iter().any(|kind| self.0.contains_key(&(kind, source_id.to_owned())))
+        [Kind::Incident, Kind::Maintenance].into_iter().any(|kind| self.entries.contains_key(&(kind, source_id.to_owned())))
     }
 
     /// Vendor's ids of what is not over.
@@ -239,7 +243,7 @@ impl Ledger {
     ) -> Vec<Version> {
         let mut versions = Vec::new();
         for (record, coarse) in listed(reading) {
-            if coarse && self.knows(record.source_id()) {
+            if coarse && self.knows(record.source_id()) || self.is_belated(&record, reading) {
                 continue;
             }
             versions.extend(self.take(record, reading, &mut before, &mut new_id));
@@ -251,12 +255,30 @@ impl Ledger {
         versions
     }
 
+    pub fn is_unsettled(&self) -> bool {
+        !self.unsettled.is_empty()
+    }
+
+    /// Takes in what could not be compared when it was read, now that the stored facts can be had.
+    pub fn settle(&mut self, at: Timestamp, mut before: impl FnMut(Uuid, Kind) -> Option<Record>) -> Vec<Version> {
+        let unsettled = std::mem::take(&mut self.unsettled).into_values();
+        unsettled.filter_map(|record| self.compare(record, at, &mut before)).collect()
+    }
+
+    /// Open by a history that the page, which lists all that is open, knows better than: such lists lag behind.
+    fn is_belated(&self, record: &Record, reading: &Reading) -> bool {
+        let Record::Incident(incident) = record else { return false };
+        let lists_all = matches!(reading.live.carries.incidents, Listing::Open | Listing::OpenOnly);
+        let is_open = || self.entries.get(&(Kind::Incident, incident.id.clone())).is_some_and(|entry| entry.open.is_some());
+        lists_all && incident.is_open() && !reading.live.incidents.iter().any(|i| i.id == incident.id) && !is_open()
+    }
+
     /// After a page moved to another engine: `kept` are the entries of the old one. A listed entry with an id that is new, and
     /// the title and start of one of them, is that one.
     pub fn recognise(&mut self, kept: &[Record], reading: &Reading) {
         for (record, _) in listed(reading) {
             let key = (record.kind(), record.source_id().to_owned());
-            if self.0.contains_key(&key) {
+            if self.entries.contains_key(&key) {
                 continue;
             }
             let close = |old: &Record| match (old.starts_at(), record.starts_at()) {
@@ -264,8 +286,8 @@ impl Ledger {
                 _ => false,
             };
             let same = |old: &&Record| old.kind() == key.0 && old.title() == record.title() && close(old);
-            if let Some(entry) = kept.iter().find(same).and_then(|old| self.0.remove(&(key.0, old.source_id().to_owned()))) {
-                self.0.insert(key, entry);
+            if let Some(entry) = kept.iter().find(same).and_then(|old| self.entries.remove(&(key.0, old.source_id().to_owned()))) {
+                self.entries.insert(key, entry);
             }
         }
     }
@@ -277,20 +299,35 @@ impl Ledger {
         before: &mut impl FnMut(Uuid, Kind) -> Option<Record>,
         new_id: &mut impl FnMut() -> Uuid,
     ) -> Option<Version> {
+        let key = (record.kind(), record.source_id().to_owned());
+        if self.entries.contains_key(&key) {
+            return self.compare(record, reading.at, before);
+        }
+        let digest = record.digest();
+        let entry = Entry { id: new_id(), digest, versions: 0, starts_at: None, observed_at: reading.at, removed: false, open: None };
+        let imported = reading.first_sight && record.is_over();
+        let entry = self.entries.entry(key).or_insert(entry);
+        Some(Version { imported, ..entry.revise(record, digest, reading.at, Vec::new()) })
+    }
+
+    /// What is new about an entry that is known.
+    fn compare(&mut self, record: Record, at: Timestamp, before: &mut impl FnMut(Uuid, Kind) -> Option<Record>) -> Option<Version> {
         let digest = record.digest();
         let key = (record.kind(), record.source_id().to_owned());
-        let Some(entry) = self.0.get_mut(&key) else {
-            let entry = Entry { id: new_id(), digest, versions: 0, starts_at: None, observed_at: reading.at, removed: false, open: None };
-            let imported = reading.first_sight && record.is_over();
-            let entry = self.0.entry(key).or_insert(entry);
-            return Some(Version { imported, ..entry.revise(record, digest, reading.at, Vec::new()) });
-        };
+        let entry = self.entries.get_mut(&key)?;
+        self.unsettled.remove(&key);
         if entry.digest == digest && !entry.removed {
             return None;
         }
         let old = match &entry.open {
             Some(open) => open.clone(),
-            None => before(entry.id, key.0)?,
+            None => match before(entry.id, key.0) {
+                Some(old) => old,
+                None => {
+                    self.unsettled.insert(key, record);
+                    return None;
+                }
+            },
         };
         let mut changes = differences(&old, &record);
         if entry.removed {
@@ -301,7 +338,7 @@ impl Ledger {
             entry.digest = digest;
             return None;
         }
-        Some(entry.revise(record, digest, reading.at, changes))
+        Some(entry.revise(record, digest, at, changes))
     }
 
     /// What was open, is no longer listed as open, and whose end the history does not tell.
@@ -315,7 +352,7 @@ impl Ledger {
         let patient =
             |entry: &Entry| reading.moved_at.is_some_and(|moved| entry.observed_at < moved && reading.at < moved + MOVED_PATIENCE);
         let gone = self
-            .0
+            .entries
             .iter_mut()
             .filter(|((k, id), entry)| *k == kind && entry.open.is_some() && !ids.contains(id.as_str()) && !patient(entry));
         gone.filter_map(|(_, entry)| {
@@ -323,12 +360,14 @@ impl Ledger {
             let record = ended(old.clone(), reading.at);
             let mut changes = differences(&old, &record);
             changes.push(Change::new("listed", json!(true), json!(false)));
-            entry.removed = asked;
+            // Work that had not begun did not end.
+            let removed = asked || (kind == Kind::Maintenance && old.starts_at().is_some_and(|start| start > reading.at));
+            entry.removed = removed;
             // Not the vendor's: listed again just as before, it is open again.
             let digest = record.digest();
             let version = entry.revise(record, digest, reading.at, changes);
             entry.open = None;
-            Some(Version { inferred_end: true, removed: asked, ..version })
+            Some(Version { inferred_end: true, removed, ..version })
         })
         .collect()
     }
@@ -340,7 +379,7 @@ impl Ledger {
         let Some(covered_from) = covered_from(pages().flat_map(|page| records(kind, page)).filter_map(|r| r.starts_at()).collect()) else {
             return Vec::new();
         };
-        let missing = self.0.iter_mut().filter(|((k, id), entry)| {
+        let missing = self.entries.iter_mut().filter(|((k, id), entry)| {
             let covered = entry.starts_at.is_some_and(|start| start > covered_from)
                 && reading.moved_at.is_none_or(|moved| entry.observed_at >= moved);
             *k == kind && covered && entry.open.is_none() && !entry.removed && !ids.contains(id.as_str())

@@ -23,6 +23,7 @@ pub struct Pace {
     pub fresh_for: Option<Duration>,
     /// Reads in a row that failed.
     pub failures: u32,
+    /// From the start of the last read.
     pub retry_after: Option<Duration>,
 }
 
@@ -41,9 +42,9 @@ impl Pace {
         let interval = self.interval();
         let longest = (interval * BACK_OFF_INTERVALS).min(LONGEST.max(interval));
         let wait = interval.saturating_mul(2u32.saturating_pow(self.failures.saturating_sub(1).min(16))).min(longest);
-        let wait = wait.max(self.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
         // Earlier, never later: what is promised after three intervals needs three reads in them.
-        wait.saturating_sub(wait.mul_f64(spread.clamp(0.0, 1.0) / 20.0))
+        let wait = wait.saturating_sub(wait.mul_f64(spread.clamp(0.0, 1.0) / 20.0));
+        wait.max(self.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
     }
 }
 
@@ -76,7 +77,8 @@ mod tests {
             (Pace { retry_after: Some(s(5)), ..calm }, 60),
         ] {
             assert_eq!(pace.wait(0.0), s(want), "{pace:?}");
-            assert!(pace.wait(1.0) >= s(want).mul_f64(0.94) && pace.wait(1.0) < s(want));
+            let asked_to = pace.retry_after.is_some_and(|wait| wait >= s(60));
+            assert!(pace.wait(1.0) >= s(want).mul_f64(0.94) && (pace.wait(1.0) < s(want)) != asked_to, "{pace:?}");
         }
     }
 }

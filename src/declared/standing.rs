@@ -64,9 +64,10 @@ impl Reads {
         self.last_success_at.map(|at| at + self.interval * BELIEVED_INTERVALS)
     }
 
-    /// Whether what was read is still to be believed.
+    /// Whether what was read is still to be believed. What was read later than now was read by another clock.
     pub fn is_believed(&self, now: Timestamp) -> bool {
-        self.believed_until().is_some_and(|until| now <= until)
+        let ours = self.last_success_at.is_some_and(|at| at <= now + self.interval);
+        ours && self.believed_until().is_some_and(|until| now <= until)
     }
 
     pub fn condition(&self, now: Timestamp) -> SourceCondition {
@@ -230,6 +231,7 @@ mod tests {
         reads.failed(at(220), "answered 502".into());
         assert_eq!((reads.condition(at(220)), reads.blind_since(at(220), at(0))), (SourceCondition::Broken, Some(at(160))));
         assert!(reads.is_believed(at(220)), "components keep their status for three intervals");
+        assert!(reads.is_believed(at(60)) && !reads.is_believed(at(30)), "the clock went back");
         reads.succeeded(at(280));
         assert_eq!((reads.condition(at(280)), reads.problem), (SourceCondition::Ok, None));
     }

@@ -46,6 +46,8 @@ pub struct Holding {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Over {
     pub at: Timestamp,
+    /// Where it turns out to have begun earlier than was told.
+    pub began: Option<Timestamp>,
     /// What to say now; without, what was said when it began.
     pub summary: Option<String>,
     pub measured: Option<State>,
@@ -215,6 +217,8 @@ impl Book {
         }
         // What is edited may be played down; what is measured is as grave as it ever was.
         alert.severity = if edited { holding.severity } else { alert.severity.max(holding.severity) };
+        // Dated back, it began earlier than was told.
+        alert.since = alert.since.min(holding.since);
         alert.edition = holding.edition;
         alert.declared = holding.declared.map(|s| s.as_str().to_owned());
         alert.summary = holding.summary;
@@ -249,6 +253,7 @@ impl Book {
     fn end(&mut self, identity: &Identity, over: Over, plan: &mut Plan) {
         let Some(mut alert) = self.firing.remove(identity) else { return };
         alert.state = AlertState::Resolved;
+        alert.since = over.began.map_or(alert.since, |began| alert.since.min(began));
         alert.resolved_at = Some(over.at.max(alert.since));
         alert.summary = over.summary.unwrap_or(alert.summary);
         alert.measured = over.measured.map(|s| s.as_str().to_owned());

@@ -66,7 +66,7 @@ impl Desk {
 
     fn judge(&mut self, now: i64, rule: Rule, vendor: &str, severity: Option<Severity>) -> Vec<Delivery> {
         self.with(now, |book, plan| {
-            let over = Over { at: plan.now, summary: None, measured: None };
+            let over = Over { at: plan.now, began: None, summary: None, measured: None };
             book.judge(&identity(rule, vendor), severity.map(holding).ok_or(over), plan);
         });
         self.book.take_changes().deliveries

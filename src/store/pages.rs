@@ -214,10 +214,15 @@ fn layer(tx: &Transaction, vendor: &VendorId, v: &Version, concerns: bool) -> ru
 
 fn write_concerns(tx: &Transaction, id: Uuid, concerns: bool) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE incidents SET concerns = ?2 WHERE id = ?1")?.execute(params![id.to_string(), concerns])?;
-    if !concerns {
-        tx.prepare_cached("DELETE FROM layers WHERE origin = ?1")?.execute([id.to_string()])?;
-    }
-    Ok(())
+    let sql = match concerns {
+        false => "DELETE FROM layers WHERE origin = ?1",
+        true => {
+            "INSERT OR IGNORE INTO layers (vendor, kind, from_ms, to_ms, announced_at, reason, origin)
+             SELECT vendor, 'maintenance_vendor', starts_at, ends_at, first_seen_at, json_extract(facts, '$.title'), id FROM incidents
+             WHERE id = ?1 AND kind = 'maintenance' AND starts_at < ends_at AND NOT removed"
+        }
+    };
+    tx.prepare_cached(sql)?.execute([id.to_string()]).map(drop)
 }
 
 const INCIDENT: &str =
@@ -304,9 +309,13 @@ impl Reader {
         self.incident_rows(&format!("{INCIDENT} WHERE kind = '{kind}' ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"))
     }
 
-    /// What is open of either kind and concerns us.
+    /// What is open of either kind and concerns us, on pages that are read.
     pub fn open_incidents(&self) -> Result<Vec<StoredIncident>, StoreError> {
-        self.incident_rows(&format!("{INCIDENT} WHERE open = 1 AND concerns = 1 ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"))
+        self.incident_rows(&format!(
+            "{INCIDENT} WHERE open = 1 AND concerns = 1
+             AND (vendor, source) IN (SELECT vendor, name FROM sources WHERE retired_at IS NULL)
+             ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"
+        ))
     }
 
     fn incident_rows(&self, sql: &str) -> Result<Vec<StoredIncident>, StoreError> {

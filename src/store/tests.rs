@@ -274,7 +274,7 @@ fn a_book_is_stored_as_it_is() {
     assert_eq!(alerts, book.firing().cloned().collect::<Vec<_>>());
     assert_eq!(deliveries, book.pending().cloned().collect::<Vec<_>>());
     assert_eq!(last, 1);
-    let over = Over { at: at(1060), summary: None, measured: Some(State::Up) };
+    let over = Over { at: at(1060), began: None, summary: None, measured: Some(State::Up) };
     let mut plan = Plan { routes: &[], links: &Links::default(), now: at(1060), new_id: &mut || Uuid::from_u128(99) };
     book.judge(&identity, Err(over), &mut plan);
     world.batch.told = book.take_changes();

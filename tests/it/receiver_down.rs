@@ -100,7 +100,7 @@ impl World {
             declared: None,
             edition: 0,
         };
-        let condition = if fires { Ok(holding) } else { Err(Over { at: now, summary: None, measured: None }) };
+        let condition = if fires { Ok(holding) } else { Err(Over { at: now, began: None, summary: None, measured: None }) };
         let routes = [route("down", true), route("well", false)];
         let ids = &mut self.ids;
         let mut new_id = || {

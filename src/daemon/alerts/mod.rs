@@ -44,7 +44,7 @@ pub struct Desk<'a> {
 impl Desk<'_> {
     /// `None`: the condition is over, now.
     fn judge(&mut self, identity: &Identity, holding: Option<Holding>) {
-        self.conclude(identity, holding.ok_or(Over { at: self.now, summary: None, measured: None }));
+        self.conclude(identity, holding.ok_or(Over { at: self.now, began: None, summary: None, measured: None }));
     }
 
     fn conclude(&mut self, identity: &Identity, condition: Result<Holding, Over>) {
@@ -97,6 +97,7 @@ impl Desk<'_> {
         let at = ends.into_iter().filter(|end| *end > since).max().unwrap_or(self.now);
         Over {
             at,
+            began: None,
             summary: Some(format!("{} was {what} for {} until {}", vendor.name, lasting(at.since(since)), utc(at))),
             measured: state,
         }
@@ -162,7 +163,8 @@ impl Desk<'_> {
             let receiver = i.rule == Rule::DeliveryFailing && !self.config.receivers.iter().any(|r| r.name == i.subject);
             let of_page = matches!(i.rule, Rule::SourceStale | Rule::SourceMoved | Rule::SourceDrifted);
             let page = of_page && !sources.iter().any(|s| Some(&s.id.vendor) == i.vendor.as_ref() && *s.id.name == *i.subject);
-            vendor || check || receiver || page
+            let incident = i.rule == Rule::IncidentReported && i.vendor.as_ref().is_none_or(|v| sources.of(v).next().is_none());
+            vendor || check || receiver || page || incident
         };
         let gone: Vec<Identity> = self.book.firing().map(|a| a.identity.clone()).filter(gone).collect();
         gone.iter().for_each(|identity| self.judge(identity, None));

@@ -48,7 +48,8 @@ impl Desk<'_> {
         let over = || {
             let ended = endings.get(subject).filter(|v| v.version.record.is_over() || v.version.inferred_end);
             let at = ended.and_then(|v| v.version.record.ends_at()).filter(|_| ended.is_some()).unwrap_or(self.now);
-            Over { at, summary: ended.map(|v| ended_summary(vendor, v)), measured: vendor.measured }
+            let began = ended.and_then(|v| v.version.record.starts_at());
+            Over { at, began, summary: ended.map(|v| ended_summary(vendor, v)), measured: vendor.measured }
         };
         let condition = holding.ok_or_else(over);
         self.conclude(&identity, condition);

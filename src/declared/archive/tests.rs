@@ -211,3 +211,31 @@ proptest! {
         prop_assert_eq!(stored, record);
     }
 }
+
+#[test]
+fn a_history_that_lags_behind_opens_nothing() {
+    let mut kept = Kept::default();
+    let stale = || vec![page(Listing::Recent, vec![incident("a", 5, None)])];
+    assert!(kept.read(10, page(Listing::Open, vec![]), stale()).is_empty(), "the page knows better what is open");
+    let over = kept.read(20, page(Listing::Open, vec![]), vec![page(Listing::Recent, vec![incident("a", 5, Some(8))])]);
+    assert_eq!((over.len(), over[0].number), (1, 1));
+    assert!(kept.read(30, page(Listing::Open, vec![]), stale()).is_empty(), "nor does it open again what is over");
+    kept.read(40, page(Listing::Absent, vec![]), stale());
+    assert_eq!(kept.open(), ["a"], "where the page does not say, the history does");
+}
+
+#[test]
+fn what_could_not_be_compared_is_compared_later() {
+    let mut kept = Kept::default();
+    kept.read(10, page(Listing::Recent, vec![incident("a", 5, Some(6)), incident("b", 5, Some(6))]), vec![]);
+    let stored = std::mem::take(&mut kept.stored);
+    let edited = Incident { impact: None, ..incident("b", 5, Some(6)) };
+    kept.read(20, page(Listing::Recent, vec![incident("a", 5, None), edited]), vec![]);
+    assert!(kept.ledger.is_unsettled() && kept.open().is_empty());
+    assert!(kept.ledger.settle(at(25), |_, _| None).is_empty() && kept.ledger.is_unsettled());
+    // The second one is again as it was before anybody could tell.
+    kept.read(30, page(Listing::Recent, vec![incident("a", 5, None), incident("b", 5, Some(6))]), vec![]);
+    let versions = kept.ledger.settle(at(40), |id, _| stored.get(&id).cloned());
+    assert_eq!((fields(&versions), kept.open()), (vec!["resolved_at", "stage"], vec!["a".to_owned()]));
+    assert!(!kept.ledger.is_unsettled());
+}

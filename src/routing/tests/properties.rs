@@ -101,7 +101,7 @@ impl World {
                 let now = self.now;
                 let holding = holds.map(|(severity, lines)| Holding { evidence: vec!["x".repeat(300); lines], ..holding(severity) });
                 self.desk.with(now, |book, plan| {
-                    let over = Over { at: plan.now, summary: None, measured: None };
+                    let over = Over { at: plan.now, began: None, summary: None, measured: None };
                     book.judge(&identity(RULES[rule], VENDORS[vendor]), holding.ok_or(over), plan);
                 });
             }

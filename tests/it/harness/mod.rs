@@ -1,5 +1,5 @@
-//! What the integration tests share: [`Daemon`] runs the real binary, [`FakeVendor`] and [`Receiver`] are the two ends
-//! that it talks to, [`Shim`] lets its disk fail and its clocks step.
+//! What the integration tests share: [`Daemon`] runs the real binary, [`FakeVendor`], [`FakePage`] and [`Receiver`] are the
+//! ends that it talks to, [`Shim`] lets its disk fail and its clocks step.
 //!
 //! Everything stays on the loopback address and in temporary directories, and ends with the value that owns it. Nothing
 //! here sleeps in order to wait: [`wait_for`] looks for a fact until a deadline.
@@ -7,6 +7,7 @@
 
 mod daemon;
 mod http;
+mod page;
 mod receiver;
 mod reply;
 mod shim;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use daemon::{Daemon, Metrics, Printed};
 pub use http::{Page, get, get_with, post};
+pub use page::{ARCHIVE, Declared, Engine, FEED, FakePage, INCIDENTS, MAINTENANCES, SUMMARY, Shown, Work};
 pub use receiver::{Receiver, Try};
 pub use reply::{Mode, Reply};
 pub use shim::{Call, Shim};

@@ -27,7 +27,11 @@ const LOST_AFTER: u32 = 3;
 /// A page that is read from another document than the best is looked for there again this often.
 const BETTER_EVERY: Duration = Duration::from_secs(600);
 /// Documents of an archive that are read at first sight; Statuspage has three months in each.
-const ARCHIVE_DOCUMENTS_MAX: usize = 40;
+const ARCHIVE_DOCUMENTS_MAX: u32 = 40;
+/// Of those, between two reads of the page itself: what happens now goes before what happened years ago.
+const ARCHIVE_AT_ONCE: u32 = 8;
+/// And no longer than this.
+const ARCHIVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Which page, and how to ask for it.
 #[derive(Clone)]
@@ -116,7 +120,9 @@ pub struct Memory {
     open: BTreeSet<String>,
     /// The last page, while something that was open is missing on it and the history has not told why.
     unexplained: Option<Arc<Page>>,
+    /// Whether the past has yet to be taken in, and how many documents of the archive were.
     import: bool,
+    archive_read: u32,
     last_live: Option<Arc<Page>>,
     history_due: Option<Instant>,
     history_validators: BTreeMap<String, Validators>,
@@ -133,7 +139,13 @@ impl Memory {
     pub fn remember(&mut self, (found, open, import): Remembered) {
         self.found = self.found.take().or(found);
         self.open.extend(open);
-        self.import |= import;
+        if import {
+            self.begin_import();
+        }
+    }
+
+    fn begin_import(&mut self) {
+        (self.import, self.archive_read, self.history_due) = (true, 0, None);
     }
 
     pub fn forget_validators(&mut self) {
@@ -160,10 +172,25 @@ impl Memory {
         }
         let asker = Asker { fetch, target };
         let page = feeds::page_address(&document);
-        let history = asker.history(format, &page, &document, &mut self.history_validators, self.import).await;
-        self.history_due = Some(now + if history.is_ok() { HISTORY_EVERY } else { PAST_RETRY });
-        let history = history.map_err(|wait| self.retry_after = wait).ok()?;
-        let past = std::mem::take(&mut self.import);
+        let mut history = Vec::new();
+        if !self.import || self.archive_read == 0 {
+            match asker.history(format, &page, &document, &mut self.history_validators, self.import).await {
+                Ok(read) => history = read,
+                Err(wait) => {
+                    (self.history_due, self.retry_after) = (Some(now + PAST_RETRY), wait);
+                    return None;
+                }
+            }
+        }
+        self.history_due = Some(now + HISTORY_EVERY);
+        let mut past = false;
+        if self.import {
+            match asker.archive(format, &page, &mut self.archive_read, &mut history).await {
+                Archive::Finished => (past, self.import) = (true, false),
+                Archive::MoreLater => self.history_due = Some(now),
+                Archive::Failed(wait) => (self.history_due, self.retry_after) = (Some(now + PAST_RETRY), wait),
+            }
+        }
         if history.is_empty() && !past {
             return None;
         }
@@ -192,6 +219,14 @@ pub async fn look(fetch: &Fetch, target: &Target, memory: &mut Memory) -> Look {
         }
     };
     Look { looked, fresh_for: hints.0, retry_after: hints.1 }
+}
+
+/// How far an archive was read.
+enum Archive {
+    Finished,
+    MoreLater,
+    /// With how long it asked to stay away. What was read before stays read.
+    Failed(Option<Duration>),
 }
 
 /// How long the answer is fresh, and how long it asked to stay away.
@@ -273,7 +308,9 @@ impl Asker<'_> {
                         Ok((format, page)) if self.target.format.is_none_or(|wanted| wanted.name == format.name) => {
                             (memory.validators, memory.digest) = (got.validators.clone(), Some(digest(&got.body)));
                             // On another engine the past has other ids: it is taken in once more, and recognised.
-                            memory.import |= memory.found.as_ref().is_some_and(|(before, _)| before.name != format.name);
+                            if memory.found.as_ref().is_some_and(|(before, _)| before.name != format.name) {
+                                memory.begin_import();
+                            }
                             memory.found = Some((format, candidate));
                             memory.lost = 0;
                             return (Ok(Some(page)), hints);
@@ -375,7 +412,7 @@ impl Asker<'_> {
         history.map_err(|wait| memory.retry_after = wait).ok()
     }
 
-    /// Every document of the history that has something new; with `all` the archive behind it too. A document that the page
+    /// Every document of the history that has something new, or with `all` every one. A document that the page
     /// does not have says nothing; one that cannot be read is an error, with how long it asked to stay away.
     async fn history(
         &self,
@@ -400,19 +437,31 @@ impl Asker<'_> {
             }
             validators.insert((*path).to_owned(), got.validators);
         }
-        if let Some(archive) = format.archive.filter(|_| all) {
-            for number in 1..=ARCHIVE_DOCUMENTS_MAX {
-                let url = feeds::below(page, &archive.replace("{}", &number.to_string()));
-                let Ok(got) = self.get(&url, &Validators::default()).await else { break };
-                // What nobody promised may be missing, or be another thing.
-                let Ok(read) = self.parse(&url, &got, Some(format)).await else { break };
-                if read.incidents.is_empty() && read.maintenances.is_empty() {
-                    break;
-                }
-                pages.push(read);
-            }
-        }
         Ok(pages)
+    }
+
+    /// The next documents of the archive, from the one after the `read`-th on.
+    async fn archive(&self, format: &'static Format, page: &Url, read: &mut u32, pages: &mut Vec<Page>) -> Archive {
+        let Some(archive) = format.archive else { return Archive::Finished };
+        let (began, last) = (clock::instant(), ARCHIVE_DOCUMENTS_MAX.min(*read + ARCHIVE_AT_ONCE));
+        while *read < last {
+            if began.elapsed() > ARCHIVE_WITHIN {
+                return Archive::MoreLater;
+            }
+            let url = feeds::below(page, &archive.replace("{}", &(*read + 1).to_string()));
+            let got = match self.get(&url, &Validators::default()).await {
+                Ok(got) if got.status == 429 || got.status >= 500 => return Archive::Failed(got.retry_after),
+                Ok(got) => got,
+                Err(_) => return Archive::Failed(None),
+            };
+            // What nobody promised may be missing, or be another thing.
+            match self.parse(&url, &got, Some(format)).await {
+                Ok(page) if !page.incidents.is_empty() || !page.maintenances.is_empty() => pages.push(page),
+                _ => return Archive::Finished,
+            }
+            *read += 1;
+        }
+        if *read < ARCHIVE_DOCUMENTS_MAX { Archive::MoreLater } else { Archive::Finished }
     }
 }
 

@@ -1,13 +1,15 @@
 //! The command line: arguments in, data to stdout, everything else to stderr, an exit code out. One file per verb.
 //!
 //! A verb makes an [`Answer`] and prints nothing itself, so what it says and how it ends is decided in one place.
-//! Reading verbs read the store alone, whether a daemon runs or not, and never write.
+//! Reading verbs read the store alone, whether a daemon runs or not, and never write. Verbs that write take the store's lock,
+//! so that they refuse to work beside a daemon.
 
 mod alert;
 mod catalog;
 mod ending;
 mod feed;
 mod find;
+mod import;
 mod incidents;
 mod init;
 mod lint;
@@ -98,6 +100,9 @@ enum Verb {
     /// The vendors that are known by name
     #[command(subcommand)]
     Catalog(catalog::Verb),
+    /// A past from elsewhere: another monitor, a scraped archive
+    #[command(subcommand)]
+    Import(import::Verb),
     /// The database
     #[command(subcommand)]
     Store(store::Verb),
@@ -160,6 +165,7 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Alert(verb) => alert::alert(&context, &verb),
         Verb::Feed(arguments) => feed::feed(&context, &arguments),
         Verb::Catalog(verb) => catalog::catalog(&context, &verb),
+        Verb::Import(verb) => import::import(&context, &verb),
         Verb::Store(verb) => store::store(&context, &verb),
     }
 }

@@ -304,9 +304,9 @@ impl Reader {
         self.incident_rows(&format!("{INCIDENT} WHERE kind = '{kind}' ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"))
     }
 
-    /// What is open of either kind and concerns us.
+    /// What is open of either kind and concerns us, by a page: a file that was imported cannot say what is open now.
     pub fn open_incidents(&self) -> Result<Vec<StoredIncident>, StoreError> {
-        self.incident_rows(&format!("{INCIDENT} WHERE open = 1 AND concerns = 1 ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"))
+        self.incident_rows(&format!("{INCIDENT} WHERE open = 1 AND concerns = 1 AND source <> '{IMPORTED}' ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"))
     }
 
     fn incident_rows(&self, sql: &str) -> Result<Vec<StoredIncident>, StoreError> {

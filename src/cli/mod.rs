@@ -16,6 +16,7 @@ mod lint;
 mod logging;
 mod once;
 mod outages;
+mod output;
 mod run;
 mod screen;
 mod status;
@@ -120,7 +121,8 @@ pub struct Context {
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let given = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let screen = Screen::of_this_process(given("--no-color"), given("--json"));
+    let json = given("--json") || given("--output=json") || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    let screen = Screen::of_this_process(given("--no-color"), json);
     let exit = match parse(&arguments) {
         Ok(Cli { verb: None, .. }) => screen.show(&Answer::fine(short_help(&screen))),
         Ok(Cli { verb: Some(verb), common }) => screen.end(dispatch(verb, common, &screen)),

@@ -252,7 +252,7 @@ fn what_cannot_be_answered() {
 #[test]
 fn help_begins_with_an_example() {
     let daemon = Daemon::new(CONFIG, &[]);
-    let verbs: [&[&str]; 16] = [
+    let verbs: [&[&str]; 20] = [
         &[],
         &["run"],
         &["init"],
@@ -263,6 +263,10 @@ fn help_begins_with_an_example() {
         &["catalog", "show"],
         &["status"],
         &["outages"],
+        &["incidents"],
+        &["maintenance"],
+        &["import"],
+        &["import", "incidents"],
         &["uptime"],
         &["alert"],
         &["alert", "list"],

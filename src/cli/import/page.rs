@@ -30,7 +30,7 @@ pub fn read(text: &Text) -> Result<Parsed, Unusable> {
     parsed.unknown_words = page.oddities.unknown_words.into_iter().collect();
     let ids: BTreeSet<&str> = parsed.records.iter().map(Record::source_id).collect();
     let listed = listed(text);
-    let lost: Vec<&&RawValue> = listed.iter().filter(|raw| id(raw).is_none_or(|id| !ids.contains(id.as_str()))).collect();
+    let lost: Vec<&&RawValue> = listed.iter().filter(|raw| !self::ids(raw).iter().any(|id| ids.contains(id.as_str()))).collect();
     let faults: Vec<Fault> = lost
         .into_iter()
         .map(|raw| Fault::new(text.offset(raw.get()), Some("id"), "there is none, or nothing else that can be read"))
@@ -63,16 +63,21 @@ fn listed<'t>(text: &Text<'t>) -> Vec<&'t RawValue> {
     list(whole.incidents).into_iter().chain(list(whole.scheduled_maintenances)).chain(months).collect()
 }
 
-/// `code` is what an archive calls it.
-fn id(raw: &RawValue) -> Option<String> {
+/// What the formats may have made the id of an entry of: `code` is what an archive calls it.
+fn ids(raw: &RawValue) -> [String; 4] {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Named {
         id: json::Text,
         code: json::Text,
+        shortlink: json::Text,
+        name: json::Text,
+        created_at: json::Text,
     }
-    let named: Named = serde_json::from_str(raw.get()).ok()?;
-    Some(line(named.id.as_str().or(named.code.as_str())?, TITLE_CHARS).text)
+    let named: Named = serde_json::from_str(raw.get()).unwrap_or_default();
+    let text = |text: &json::Text| text.as_str().unwrap_or_default().to_owned();
+    let made_up = format!("{} {}", text(&named.name), text(&named.created_at));
+    [text(&named.id), text(&named.code), text(&named.shortlink), made_up].map(|id| line(&id, TITLE_CHARS).text)
 }
 
 #[cfg(test)]
@@ -84,13 +89,13 @@ mod tests {
         let document = r#"{"page": {"id": "abcdefghij12", "name": "Acme"},
  "incidents": [
   {"id": "a", "name": "Errors", "created_at": "2026-01-01T00:00:00Z", "status": "resolved", "impact": "minor"},
-  {"name": "no id"}, 5,
+  {"status": "resolved"}, 5,
   {"id": "a", "name": "Errors", "created_at": "2026-01-01T00:00:00Z", "status": "resolved", "impact": "minor"}
  ]}"#;
         assert!(is(document) && !is("{}") && !is("[]"));
         let parsed = read(&Text::new(document)).unwrap();
         let places: Vec<_> = parsed.refused.iter().map(|r| (r.place.line, r.place.column)).collect();
-        assert_eq!((parsed.read, parsed.records.len(), places), (4, 1, vec![(4, 3), (4, 21)]));
+        assert_eq!((parsed.read, parsed.records.len(), places), (4, 1, vec![(4, 3), (4, 27)]));
         assert!(read(&Text::new("{}")).is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! `vendord incidents` and `vendord maintenance`: what vendors declare, newest first, or one with everything they ever said
 //! of it.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -9,9 +11,10 @@ use super::output::{Output, Wanted, csv, optional};
 use super::table::Table;
 use super::words::{Since, clock_time, count, instant, lasting, read_since, tame};
 use super::{Answer, Context, Failure, to_json};
+use crate::declared::Known;
 use crate::declared::archive::{Change, Kind, Record};
 use crate::model::page::{Impact, Scope, Stage, Update};
-use crate::model::{Timestamp, Uuid, time::rfc3339};
+use crate::model::{Timestamp, Uuid, VendorId, time::rfc3339};
 use crate::store::{IMPORTED, Past, StoredChange, StoredIncident};
 
 #[derive(Args)]
@@ -181,21 +184,42 @@ fn json(kind: Kind, rows: Vec<Row>) -> String {
 fn chosen<'i>(past: &Past, all: &'i [StoredIncident], arguments: &Arguments) -> Result<Vec<&'i StoredIncident>, Failure> {
     let vendor = arguments.vendor.as_ref().map(|id| find::vendor(past, id)).transpose()?;
     let since = arguments.since.map(|since| since.at(past.now));
+    let on_pages = on_pages(all);
     let newest = all.iter().filter(|i| {
+        let told_by_page = is_import(i) && on_pages.get(&i.source.vendor).is_some_and(|known| known.has(&i.record));
         let lasted = |since| i.open || i.record.ends_at().or(i.record.starts_at()).is_none_or(|end| end >= since);
         vendor.is_none_or(|vendor| vendor.id == i.source.vendor)
             && (arguments.all || i.concerns)
+            && !told_by_page
             && (!arguments.open || i.open)
             && since.is_none_or(lasted)
     });
     Ok(newest.take(arguments.limit.unwrap_or(usize::MAX)).collect())
 }
 
+fn is_import(i: &StoredIncident) -> bool {
+    &*i.source.name == IMPORTED
+}
+
+/// What stands on the pages of those vendors of which something was imported: the page may have come after the file.
+fn on_pages(all: &[StoredIncident]) -> BTreeMap<&VendorId, Known> {
+    let mut known: BTreeMap<&VendorId, Known> = BTreeMap::new();
+    for i in all.iter().filter(|i| is_import(i)) {
+        known.entry(&i.source.vendor).or_default();
+    }
+    for i in all.iter().filter(|i| !is_import(i)) {
+        if let Some(known) = known.get_mut(&i.source.vendor) {
+            known.add(&i.record);
+        }
+    }
+    known
+}
+
 /// The entry with this id (ours or the vendor's), or the only one whose id ends so. The vendor's page goes before a file
 /// that was imported.
 fn one<'i>(all: &'i [StoredIncident], kind: Kind, id: &str) -> Result<&'i StoredIncident, Failure> {
     let named: Vec<&StoredIncident> = all.iter().filter(|i| i.record.source_id() == id).collect();
-    let of_pages: Vec<&StoredIncident> = named.iter().copied().filter(|i| &*i.source.name != IMPORTED).collect();
+    let of_pages: Vec<&StoredIncident> = named.iter().copied().filter(|i| !is_import(i)).collect();
     match (of_pages.as_slice(), named.as_slice()) {
         ([one], _) | ([], [one]) => Ok(one),
         (_, []) => {
@@ -313,7 +337,7 @@ fn detail(i: &StoredIncident, versions: Option<&[StoredChange]>, now: Timestamp)
 }
 
 fn seen_how(i: &StoredIncident) -> &'static str {
-    match (i.imported, &*i.source.name == IMPORTED) {
+    match (i.imported, is_import(i)) {
         (true, true) => ", imported from a file",
         (true, false) => ", in the past that the page offered",
         (false, _) => "",

@@ -263,6 +263,27 @@ fn maintenance_as_json() {
 }
 
 #[test]
+fn what_was_imported_before_the_page_was_read_is_listed_once() {
+    let daemon = Daemon::new(CONFIG, &[]);
+    Past::begin(&daemon).writer.close().unwrap();
+    let file = daemon.path("past.csv");
+    let rows = "id,title,started_at,resolved_at\n\
+        77,Slow logins,2100-01-01T00:11:00Z,2100-01-01T01:10:00Z\n\
+        a0,API errors,2099-12-01T00:00:00Z,2099-12-01T01:00:00Z\n";
+    std::fs::write(&file, rows).unwrap();
+    printed(&daemon, &["import", "incidents", "acme", &file.display().to_string()], 0);
+    let writer = Writer::open(&daemon.path("vendord.db"), true, "boot".to_owned()).unwrap();
+    let mut past = Past { writer, ids: 0xa000_0000 };
+    let on_page = incident("a1", "Slow logins", 10, Some(70), &[]);
+    past.read("acme", &mut Ledger::default(), 200, page(vec![on_page], Vec::new()), true);
+    past.writer.close().unwrap();
+    let all = daemon.cli_json(&["incidents"]);
+    let listed: Vec<_> = all["incidents"].as_array().unwrap().iter().map(|i| (&i["source_id"], &i["source"])).collect();
+    assert_eq!(listed, [(&json!("a1"), &json!("status")), (&json!("a0"), &json!("import"))]);
+    assert!(printed(&daemon, &["incidents", "77"], 0).contains(", imported from a file\n"));
+}
+
+#[test]
 fn f25_a_spreadsheet_gets_no_formula() {
     let daemon = fleet();
     let table = printed(&daemon, &["incidents", "--output", "csv", "--vendor", "globex"], 0);

@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(parsed.records.iter().map(|r| r.source_id()).collect::<Vec<_>>(), ["1"]);
         assert!(said[0].starts_with("3:") && said[0].contains("it is no JSON object: EOF"), "{said:?}");
         assert!(said[1].starts_with("4:1 it is no JSON object: invalid type: sequence"), "{said:?}");
-        assert!(said[2].starts_with("5:42 \"2026-11-01\" is not a time"), "{said:?}");
+        assert!(said[2].starts_with("5:41 \"2026-11-01\" is not a time"), "{said:?}");
         assert_eq!((said[3].as_str(), said[4].as_str()), ("6:1 there is none", "7:8 it is no text"));
         assert_eq!(parsed.not_read.iter().collect::<Vec<_>>(), ["color"]);
     }

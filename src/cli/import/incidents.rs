@@ -87,7 +87,7 @@ struct Counts {
     known: usize,
     /// There twice in the file.
     repeated: usize,
-    /// New ones without an end.
+    /// New ones that are not over.
     open: usize,
 }
 
@@ -332,7 +332,7 @@ impl Report<'_> {
         }
         let listed = |names: &BTreeSet<String>| names.iter().map(|name| tame(name)).collect::<Vec<_>>().join(", ");
         if open > 0 {
-            text += &format!("{open} of the new without an end: open until a file with their end is imported\n");
+            text += &format!("{open} of the new are not over, until a file with their end is imported\n");
         }
         if !self.unknown_stages.is_empty() {
             text += &format!("words for the stage that are not known: {}\n", listed(&self.unknown_stages));

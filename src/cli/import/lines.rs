@@ -44,7 +44,8 @@ fn object<'t>(text: &Text, raw: &'t str) -> Result<Object<'t>, Fault> {
 }
 
 fn cells(text: &Text, raw: &str, object: &Object, parsed: &mut Parsed) -> Result<Row, Fault> {
-    let keys: Vec<&String> = object.keys().collect();
+    // What is null is told under another name, or not at all.
+    let keys: Vec<&String> = object.iter().filter(|(_, value)| value.get() != "null").map(|(key, _)| key).collect();
     let columns = row::columns(keys.iter().map(|key| key.as_str()));
     let unread = keys.iter().enumerate().filter(|(place, _)| !columns.values().any(|column| column == place));
     parsed.not_read.extend(unread.map(|(_, key)| (*key).clone()));
@@ -53,7 +54,6 @@ fn cells(text: &Text, raw: &str, object: &Object, parsed: &mut Parsed) -> Result
         let Some(value) = object.get(keys[column]) else { continue };
         let at = text.offset(value.get());
         match field {
-            _ if value.get() == "null" => {}
             Field::Components => row.components = components(value, at)?,
             Field::Updates => row.updates = updates(value, at, parsed)?,
             field => {

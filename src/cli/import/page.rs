@@ -1,8 +1,10 @@
 //! `statuspage`: a document of a status page that was saved, read as the daemon reads it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::text::{Fault, Parsed, Text, Unusable};
@@ -14,12 +16,34 @@ use crate::model::page::Listing;
 /// Platforms whose documents have these lists.
 const FORMATS: [&str; 2] = ["statuspage", "incidentio"];
 
+/// What stands for the head of a document from which it was cut off.
+const HEAD: &str = r#"{"page": {"id": "000000000000"}, "#;
+
 pub fn is(text: &str) -> bool {
-    feeds::detect(&Document::new(None, None, text.as_bytes())).is_some_and(|(format, _)| FORMATS.contains(&format.name))
+    let whole = with_head(text);
+    feeds::detect(&Document::new(None, None, whole.as_bytes())).is_some_and(|(format, _)| FORMATS.contains(&format.name))
+}
+
+/// Collections keep the lists of a document and leave out whose they are, which the import knows.
+fn with_head(text: &str) -> Cow<'_, str> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Parts {
+        page: Option<IgnoredAny>,
+        incidents: Option<Vec<IgnoredAny>>,
+        scheduled_maintenances: Option<Vec<IgnoredAny>>,
+    }
+    let parts: Parts = serde_json::from_str(text).unwrap_or_default();
+    let cut = parts.page.is_none() && (parts.incidents.is_some() || parts.scheduled_maintenances.is_some());
+    match text.trim_start().strip_prefix('{').filter(|_| cut) {
+        Some(rest) => Cow::Owned(format!("{HEAD}{rest}")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 pub fn read(text: &Text) -> Result<Parsed, Unusable> {
-    let document = Document::new(None, None, text.text.as_bytes());
+    let whole = with_head(text.text);
+    let document = Document::new(None, None, whole.as_bytes());
     let format = feeds::detect(&document).map(|(format, _)| format).filter(|format| FORMATS.contains(&format.name));
     let page = feeds::read(&document, format.or(feeds::format(FORMATS[0]))).map_err(|why| {
         Unusable::new(why.to_string()).hint("save /api/v2/incidents.json, /api/v2/scheduled-maintenances.json or /history.json of the page")
@@ -97,5 +121,8 @@ mod tests {
         let places: Vec<_> = parsed.refused.iter().map(|r| (r.place.line, r.place.column)).collect();
         assert_eq!((parsed.read, parsed.records.len(), places), (4, 1, vec![(4, 3), (4, 27)]));
         assert!(read(&Text::new("{}")).is_err());
+        let list = document.split_once("\n").unwrap().1;
+        let cut = read(&Text::new(&format!("{{\n{list}"))).unwrap();
+        assert!(cut.records == parsed.records && cut.refused == parsed.refused, "{cut:?}");
     }
 }

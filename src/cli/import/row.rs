@@ -39,11 +39,11 @@ const NAMES: &[(Field, &[&str])] = &[
     (Field::Kind, &["kind"]),
     (Field::Impact, &["impact", "severity"]),
     (Field::Stage, &["stage", "status"]),
-    (Field::StartedAt, &["started_at", "starts_at", "start_timestamp", "start", "begin", "created_at"]),
-    (Field::ResolvedAt, &["resolved_at", "ends_at", "close_timestamp", "ended_at", "end"]),
+    (Field::StartedAt, &["started_at", "starts_at", "scheduled_for", "start_timestamp", "start", "begin", "created_at"]),
+    (Field::ResolvedAt, &["resolved_at", "ends_at", "scheduled_until", "close_timestamp", "ended_at", "end"]),
     (Field::Components, &["components"]),
     (Field::Url, &["url", "shortlink"]),
-    (Field::Updates, &["updates"]),
+    (Field::Updates, &["updates", "incident_updates"]),
 ];
 
 /// Which column is read for which field, by its place among `names`.

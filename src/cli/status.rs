@@ -94,8 +94,8 @@ fn show(path: &Path, coloured: bool, arguments: &Arguments) -> Result<Answer, Fa
     let chosen = chosen(&past, &arguments.vendors)?;
     let latest = past.reader.latest_outages("")?;
     let open = |vendor: &StoredVendor| latest.get(&vendor.id).filter(|outage| outage.ended_at.is_none()).map(|outage| outage.id);
-    let incidents = past.reader.open_incidents()?;
-    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor), &incidents));
+    let pages = Pages { sources: past.reader.sources()?, open: past.reader.open_incidents()? };
+    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor), &pages));
     let mut vendors = rows.collect::<Result<Vec<_>, Failure>>()?;
     let exit = Exit::finding_if(vendors.iter().any(VendorStatus::has_problem));
     if arguments.problems {
@@ -116,22 +116,29 @@ fn chosen<'p>(past: &'p Past, ids: &[String]) -> Result<Vec<&'p StoredVendor>, F
     ids.iter().map(|id| find::vendor(past, id)).collect()
 }
 
-fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>, incidents: &[StoredIncident]) -> Result<VendorStatus, Failure> {
+/// What the store has of status pages.
+struct Pages {
+    sources: Vec<StoredSource>,
+    open: Vec<StoredIncident>,
+}
+
+fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>, pages: &Pages) -> Result<VendorStatus, Failure> {
     let measured = past.measured(&vendor.id)?;
     Ok(VendorStatus {
         vendor: vendor.id.to_string(),
         name: vendor.name.clone(),
         tier: vendor.tier,
         measured,
-        declared: past.declared(&vendor.id),
+        declared: past.declared(&vendor.id, &pages.sources),
         since: match measured {
             Some(_) => since(&past.vendor_timeline(&vendor.id)?),
             None => None,
         },
         checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),
-        sources: past.sources_of(&vendor.id).map(|s| of_source(s, past.now)).collect(),
+        sources: pages.sources.iter().filter(|s| s.id.vendor == vendor.id).map(|s| of_source(s, past.now)).collect(),
         open_outage,
-        open_incidents: incidents
+        open_incidents: pages
+            .open
             .iter()
             .filter(|i| i.source.vendor == vendor.id && i.record.kind() == Kind::Incident)
             .map(|i| i.id)

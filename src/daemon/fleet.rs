@@ -226,9 +226,9 @@ impl Fleet {
         }
     }
 
-    /// Everything as it is shown.
-    pub fn figures(&self, sources: &Sources, now: Timestamp) -> Vec<VendorFigures> {
-        (0..self.vendors.len()).map(|place| self.vendor_figures(place, sources, now)).collect()
+    /// Everything as it is shown; time is counted up to `alive`.
+    pub fn figures(&self, sources: &Sources, now: Timestamp, alive: Timestamp) -> Vec<VendorFigures> {
+        (0..self.vendors.len()).map(|place| self.vendor_figures(place, sources, now, alive)).collect()
     }
 
     /// One check as it is shown, and where.
@@ -238,14 +238,14 @@ impl Fleet {
         Some((place, watched.position, watched.figures()))
     }
 
-    fn vendor_figures(&self, place: usize, sources: &Sources, now: Timestamp) -> VendorFigures {
+    fn vendor_figures(&self, place: usize, sources: &Sources, now: Timestamp, alive: Timestamp) -> VendorFigures {
         let v = &self.vendors[place];
         VendorFigures {
             labels: v.labels.clone(),
             info: v.info.clone(),
             checks: self.checks_of(place).map(Watched::figures).collect(),
             pages: self.page_figures(place, sources, now),
-            counters: self.vendor_counters(place),
+            counters: self.vendor_counters(place, sources, alive),
             id: v.id.clone(),
         }
     }
@@ -254,11 +254,12 @@ impl Fleet {
         sources.of(&self.vendors[place].id).map(|s| s.figures(now)).collect()
     }
 
-    pub fn vendor_counters(&self, place: usize) -> VendorCounters {
+    pub fn vendor_counters(&self, place: usize, sources: &Sources, alive: Timestamp) -> VendorCounters {
         let v = &self.vendors[place];
         VendorCounters {
             observed_seconds: v.tally.known() as f64 / 1000.0,
             downtime_seconds: v.tally.down as f64 / 1000.0,
+            declared_downtime_seconds: sources.declared_down(&v.id, alive).as_secs_f64(),
             outages: v.outages_begun,
         }
     }

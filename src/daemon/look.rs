@@ -114,8 +114,11 @@ pub struct Memory {
     history_validators: BTreeMap<String, Validators>,
 }
 
+/// What the store knows of a page: where it was found, what is not over, whether its past has yet to be taken in.
+pub type Remembered = (Option<(&'static Format, Url)>, BTreeSet<String>, bool);
+
 impl Memory {
-    pub fn remember(&mut self, found: Option<(&'static Format, Url)>, open: BTreeSet<String>, import: bool) {
+    pub fn remember(&mut self, (found, open, import): Remembered) {
         self.found = self.found.take().or(found);
         self.open.extend(open);
         self.import |= import;

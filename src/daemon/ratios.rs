@@ -22,7 +22,9 @@ pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: C
     loop {
         let path = path.clone();
         match tokio::task::spawn_blocking(move || ratios(&path)).await {
-            Ok(Ok(uptime)) => board.update(|figures| figures.uptime = uptime),
+            Ok(Ok((uptime, time_to_resolve))) => {
+                board.update(|figures| (figures.uptime, figures.time_to_resolve) = (uptime, time_to_resolve))
+            }
             Ok(Err(error)) => {
                 telemetry.store_errors.with_label_values(&["uptime"]).inc();
                 tracing::warn!(%error, "cannot compute uptime; the figures of a minute ago stay");
@@ -36,7 +38,10 @@ pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: C
     }
 }
 
-fn ratios(path: &Path) -> Result<BTreeMap<VendorId, UptimeRatios>, StoreError> {
+type ByVendor = BTreeMap<VendorId, UptimeRatios>;
+
+/// Uptime, and the mean time to resolve.
+fn ratios(path: &Path) -> Result<(ByVendor, ByVendor), StoreError> {
     let past = Past::open(path)?;
     let mut all = BTreeMap::new();
     for vendor in past.loaded.vendors.iter().filter(|v| !v.retired) {
@@ -47,5 +52,11 @@ fn ratios(path: &Path) -> Result<BTreeMap<VendorId, UptimeRatios>, StoreError> {
         };
         all.insert(vendor.id.clone(), UPTIME_DAYS.map(over));
     }
-    Ok(all)
+    let mut resolved = ByVendor::new();
+    for (place, days) in UPTIME_DAYS.into_iter().enumerate() {
+        for (vendor, mean) in past.reader.time_to_resolve(past.now - DAY * days as u32)? {
+            resolved.entry(vendor).or_default()[place] = Some(mean);
+        }
+    }
+    Ok((all, resolved))
 }

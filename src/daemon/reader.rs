@@ -4,7 +4,8 @@
 //! A page that cannot be read is looked for at every known place, in every known format: vendors change engines and keep
 //! the address. What came instead of a page is never taken for a page without incidents.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::inputs::Inputs;
-use super::look::{Looked, Memory, Target, look};
+use super::look::{Looked, Memory, Remembered, Target, look};
 use crate::clock;
 use crate::config::{Config, StatusPage};
 use crate::declared::pace::Pace;
@@ -57,12 +58,17 @@ pub struct Read {
 }
 
 /// Pages are read once for all that agree in this.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
     page: String,
     format: String,
     private: bool,
 }
+
+type Key = Arc<Identity>;
+
+/// What is due, the earliest first. An entry whose instant is not that of its place any more is void.
+type Queue = BinaryHeap<Reverse<(Instant, Key)>>;
 
 struct Place {
     url: Url,
@@ -73,10 +79,12 @@ struct Place {
     sources: Vec<(SourceId, Arc<AtomicBool>)>,
     /// Away while it is read.
     memory: Option<Memory>,
+    /// Who came while it was away: found, open, import.
+    late: Vec<Remembered>,
     /// When the last read began.
     began: Option<Instant>,
     first_due: Instant,
-    /// When it is read next; kept, because asking all pages is what this file does most.
+    /// When it is read next.
     due: Instant,
     pace: Pace,
     reads: u64,
@@ -85,6 +93,7 @@ struct Place {
 pub struct Reader {
     fetch: Fetch,
     places: BTreeMap<Key, Place>,
+    queue: Queue,
     hosts: BTreeMap<String, Arc<Semaphore>>,
     global: Arc<Semaphore>,
     inputs: Inputs,
@@ -108,6 +117,7 @@ impl Reader {
         Reader {
             fetch: Fetch::new(&user_agent(&config.agent.contact)),
             places: BTreeMap::new(),
+            queue: Queue::new(),
             hosts: BTreeMap::new(),
             global: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             inputs,
@@ -121,7 +131,7 @@ impl Reader {
     pub fn once(&mut self, done: oneshot::Sender<()>) {
         for (key, place) in &mut self.places {
             place.first_due = clock::instant();
-            place.plan(key);
+            place.plan(key, &mut self.queue);
         }
         if self.places.is_empty() {
             let _ = done.send(());
@@ -139,7 +149,7 @@ impl Reader {
             place.subscribe(subscription);
         }
         for (key, place) in &mut self.places {
-            place.settle(key);
+            place.settle(key, &mut self.queue);
         }
     }
 
@@ -161,16 +171,17 @@ impl Reader {
     fn start_due(&mut self, ended: &mpsc::UnboundedSender<Ended>, stop: &CancellationToken) -> Duration {
         let now = clock::instant();
         self.feel(now);
-        let mut wait = LOOK_EVERY;
-        for (key, place) in &mut self.places {
-            if place.due > now {
-                wait = wait.min(place.due - now);
-                continue;
+        while let Some(Reverse((due, key))) = self.queue.peek() {
+            if *due > now {
+                return LOOK_EVERY.min(*due - now);
             }
+            let (due, key) = (*due, key.clone());
+            self.queue.pop();
+            let Some(place) = self.places.get_mut(&key).filter(|place| place.due == due) else { continue };
+            // While it is being read it is planned again when that ended.
             let Some(memory) = place.memory.take() else { continue };
             place.began = Some(now);
             place.reads += 1;
-            place.plan(key);
             let host = self.hosts.entry(host_of(&place.url)).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST_MAX))).clone();
             let one = One {
                 key: key.clone(),
@@ -192,7 +203,7 @@ impl Reader {
                 }
             });
         }
-        wait
+        LOOK_EVERY
     }
 
     /// A page of a vendor that just began to fail is due sooner.
@@ -205,7 +216,7 @@ impl Reader {
             let hot = place.sources.iter().any(|(_, hot)| hot.load(Ordering::Relaxed));
             if hot != place.pace.hot {
                 place.pace.hot = hot;
-                place.plan(key);
+                place.plan(key, &mut self.queue);
             }
         }
     }
@@ -216,8 +227,12 @@ impl Reader {
             place.pace.failures = if end.failed { place.pace.failures.saturating_add(1) } else { 0 };
             place.pace.retry_after = end.retry_after;
             place.pace.fresh_for = end.fresh_for;
-            place.memory.get_or_insert(end.memory);
-            place.plan(&end.key);
+            let memory = place.memory.get_or_insert(end.memory);
+            if !place.late.is_empty() {
+                place.late.drain(..).for_each(|late| memory.remember(late));
+                memory.forget_validators();
+            }
+            place.plan(&end.key, &mut self.queue);
         }
         if let Some((left, _)) = &mut self.once {
             left.remove(&end.key);
@@ -231,7 +246,7 @@ impl Reader {
 }
 
 fn key(s: &Subscription) -> Key {
-    Key { page: s.url.to_string(), format: s.page.format.clone(), private: s.page.allow_private }
+    Arc::new(Identity { page: s.url.to_string(), format: s.page.format.clone(), private: s.page.allow_private })
 }
 
 fn host_of(url: &Url) -> String {
@@ -250,6 +265,7 @@ fn place(s: &Subscription, key: &Key, old: Option<Place>) -> Place {
         written: None,
         sources: Vec::new(),
         memory: Some(Memory::default()),
+        late: Vec::new(),
         began: None,
         first_due,
         due: first_due,
@@ -267,12 +283,14 @@ impl Place {
         self.timeout = self.timeout.max(s.page.timeout);
         self.written = self.written.into_iter().chain(s.page.interval).min();
         self.sources.push((s.source, s.hot));
-        if let Some(memory) = &mut self.memory {
-            memory.remember(s.found, s.open, s.import);
+        let remembered = (s.found, s.open, s.import);
+        match &mut self.memory {
+            Some(memory) => memory.remember(remembered),
+            None => self.late.push(remembered),
         }
     }
 
-    fn settle(&mut self, key: &Key) {
+    fn settle(&mut self, key: &Key, queue: &mut Queue) {
         self.pace.written = self.written;
         if let Some(memory) = &mut self.memory {
             // Somebody may not have seen what the last answer said.
@@ -281,14 +299,15 @@ impl Place {
         if self.began.is_none() {
             self.first_due = self.first_due.min(clock::instant() + self.pace.interval().min(FIRST_READ_WITHIN).mul_f64(fraction(key, 0)));
         }
-        self.plan(key);
+        self.plan(key, queue);
     }
 
-    fn plan(&mut self, key: &Key) {
+    fn plan(&mut self, key: &Key, queue: &mut Queue) {
         self.due = match self.began {
             None => self.first_due,
             Some(began) => began + self.pace.wait(fraction(key, self.reads)),
         };
+        queue.push(Reverse((self.due, key.clone())));
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Recorder {
     /// The fleet is another one than the board shows.
     reshaped: bool,
     last_heartbeat: Instant,
+    /// The wall clock at it. Time after it may not be counted as seen: the next daemon will not know of it.
+    alive: Timestamp,
     last_checkpoint: Instant,
 }
 
@@ -86,7 +88,7 @@ impl Recorder {
         let mut fleet = Fleet::default().reconfigured(&config, &registered, stored, &outages);
         fleet.seed_counters(&loaded.checks, &reader, now.wall)?;
         let mut sources = Sources::default();
-        let refiltered = sources.reconfigured(&config, loaded.sources, &reader, now.wall)?;
+        let refiltered = sources.reconfigured(&config, reader.sources()?, &reader, now.wall)?;
         let (alerts, deliveries, last_delivery) = reader.book()?;
         let mut recorder = Recorder {
             book: Book::load(alerts, deliveries, last_delivery),
@@ -106,6 +108,7 @@ impl Recorder {
             pages_judged: now.wall,
             reshaped: false,
             last_heartbeat: clock::instant(),
+            alive: now.wall,
             last_checkpoint: clock::instant(),
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
@@ -114,6 +117,10 @@ impl Recorder {
             recorder.commits.state(stood.key, stood.through_seq, &stood.state);
         }
         recorder.commits.declared(refiltered, true);
+        if let Some(alive) = loaded.heartbeat.as_ref() {
+            let unknown = recorder.sources.forget_declared(alive.wall.min(now.wall));
+            recorder.commits.add(true).declared.statuses.extend(unknown);
+        }
         recorder.end_gone(&outages, now);
         recorder.settle(&registered, now);
         recorder.beat(now, false);
@@ -381,7 +388,7 @@ impl Recorder {
     }
 
     fn beat(&mut self, now: Reading, stopped: bool) {
-        self.last_heartbeat = clock::instant();
+        (self.last_heartbeat, self.alive) = (clock::instant(), now.wall);
         let heartbeat = Heartbeat { wall: now.wall, boot: now.boot, mono: now.mono, boot_id: clock::boot_id(), stopped };
         self.commits.add(false).heartbeat = Some(heartbeat);
     }
@@ -448,7 +455,7 @@ impl Recorder {
         let loaded = reader.load()?;
         let outages = reader.latest_outages(&clock::boot_id())?;
         let stored = loaded.checks.into_iter().map(|c| (c.key, c)).collect();
-        let refiltered = self.sources.reconfigured(&config, loaded.sources, &reader, now.wall)?;
+        let refiltered = self.sources.reconfigured(&config, reader.sources()?, &reader, now.wall)?;
         self.fleet = std::mem::take(&mut self.fleet).reconfigured(&config, &registered, stored, &outages);
         self.commits.commit_within = config.store.commit_within;
         self.config = config;
@@ -550,7 +557,8 @@ impl Recorder {
             .into_iter()
             .map(|place| (place, self.fleet.page_figures(place, &self.sources, now)))
             .collect();
-        let counters: Vec<_> = (0..self.fleet.vendors.len()).map(|place| self.fleet.vendor_counters(place)).collect();
+        let counters: Vec<_> =
+            (0..self.fleet.vendors.len()).map(|place| self.fleet.vendor_counters(place, &self.sources, self.alive)).collect();
         let alerts = told.then(|| (self.firing_counts(), self.waiting()));
         self.board.update(|figures| {
             for (place, position, check) in checks {
@@ -575,7 +583,8 @@ impl Recorder {
     fn publish_all(&mut self) {
         self.touched.clear();
         self.pages_touched.clear();
-        let (vendors, firing, waiting) = (self.fleet.figures(&self.sources, clock::now()), self.firing_counts(), self.waiting());
+        let (vendors, firing, waiting) =
+            (self.fleet.figures(&self.sources, clock::now(), self.alive), self.firing_counts(), self.waiting());
         self.board.update(|figures| (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting));
     }
 

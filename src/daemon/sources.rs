@@ -48,7 +48,22 @@ pub struct Source {
 pub struct Sources {
     all: BTreeMap<SourceId, Source>,
     /// The declared status of each vendor as it was stored last.
-    declared: BTreeMap<VendorId, Status>,
+    declared: BTreeMap<VendorId, Declared>,
+}
+
+/// What a vendor declares, and for how long it declared an outage before.
+#[derive(Clone, Copy, Debug)]
+struct Declared {
+    status: Status,
+    since: Timestamp,
+    down: Duration,
+}
+
+impl Declared {
+    fn down_until(self, now: Timestamp) -> Duration {
+        let is_down = matches!(self.status, Status::PartialOutage | Status::MajorOutage);
+        self.down + if is_down { now.since(self.since) } else { Duration::ZERO }
+    }
 }
 
 /// What a read came to.
@@ -85,10 +100,10 @@ impl Sources {
                 source.refilter(&mut declarations);
             }
         }
-        let known = reader.declared_statuses()?;
-        self.declared.retain(|vendor, _| known.contains_key(vendor));
-        for (vendor, (_, status)) in known {
-            self.declared.entry(vendor).or_insert(status);
+        let down = reader.declared_downtime()?;
+        for (vendor, (since, status)) in reader.declared_statuses()? {
+            let down = down.get(&vendor).copied().unwrap_or_default();
+            self.declared.entry(vendor).or_insert(Declared { status, since, down });
         }
         Ok(declarations)
     }
@@ -132,7 +147,29 @@ impl Sources {
     /// The declared status, if it is another than the one stored last.
     pub fn declared_anew(&mut self, vendor: &VendorId, now: Timestamp) -> Option<Status> {
         let status = self.declared(vendor, now)?;
-        (self.declared.insert(vendor.clone(), status) != Some(status)).then_some(status)
+        let before = self.declared.get(vendor).copied();
+        let down = before.map_or(Duration::ZERO, |before| before.down_until(now));
+        if before.is_some_and(|before| before.status == status) {
+            return None;
+        }
+        self.declared.insert(vendor.clone(), Declared { status, since: now, down });
+        Some(status)
+    }
+
+    /// While no daemon ran nobody knew what was declared: from `last_alive` on it is unknown.
+    pub fn forget_declared(&mut self, last_alive: Timestamp) -> Vec<(VendorId, Timestamp, Status)> {
+        let mut unknown = Vec::new();
+        for (vendor, declared) in self.declared.iter_mut().filter(|(_, d)| d.status.is_known()) {
+            let at = last_alive.max(declared.since);
+            *declared = Declared { status: Status::Unknown, since: at, down: declared.down_until(at) };
+            unknown.push((vendor.clone(), at, Status::Unknown));
+        }
+        unknown
+    }
+
+    /// For how long the vendor declared an outage, as far as it was seen.
+    pub fn declared_down(&self, vendor: &VendorId, now: Timestamp) -> Duration {
+        self.declared.get(vendor).map_or(Duration::ZERO, |declared| declared.down_until(now))
     }
 
     /// Lets the reader look more often while something is wrong.

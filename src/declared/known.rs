@@ -50,6 +50,7 @@ mod tests {
             started_at: start.map(|seconds| Timestamp::from_millis(seconds * 1000)),
             stated_start: None,
             resolved_at: None,
+            undecided: false,
             url: None,
             touches: Vec::new(),
             updates: Vec::new(),

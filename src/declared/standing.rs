@@ -163,6 +163,7 @@ mod tests {
             stage: None,
             started_at: None,
             stated_start: None,
+            undecided: false,
             resolved_at: None,
             url: None,
             touches: vec![],

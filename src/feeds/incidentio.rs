@@ -197,6 +197,7 @@ impl Reader {
             stage,
             started_at: None,
             stated_start: None,
+            undecided: false,
             resolved_at: None,
             url: notes::link(event.url.as_str()),
             updates: self.updates(&event, stage),

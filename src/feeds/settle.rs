@@ -118,6 +118,7 @@ mod tests {
             stage,
             started_at,
             stated_start: None,
+            undecided: false,
             resolved_at,
             url: None,
             touches,

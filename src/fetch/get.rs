@@ -80,7 +80,7 @@ impl Fetch {
     }
 
     async fn ask_once(&self, url: &Url, ask: &Ask<'_>) -> Result<reqwest::Response, FetchError> {
-        let mut request = self.clients[ask.reach as usize].get(url.clone()).header(ACCEPT_ENCODING, "gzip");
+        let mut request = self.readers[ask.reach as usize].get(url.clone()).header(ACCEPT_ENCODING, "gzip");
         let conditions: [(HeaderName, &Option<String>); 2] =
             [(IF_NONE_MATCH, &ask.validators.etag), (IF_MODIFIED_SINCE, &ask.validators.last_modified)];
         for (name, value) in conditions {

@@ -2,8 +2,9 @@
 //!
 //! Invariants: one deadline for the whole exchange; a limit on what is read; a POST never follows a redirect; no proxy is
 //! taken from the environment; what a name resolves to is judged before we connect; no error shows more of a URL than
-//! its host. Every exchange has its own connection: an idle one may be half dead, and would make the first alert after
-//! a quiet night time out.
+//! its host. Every POST has its own connection: an idle one may be half dead, and would make the first alert after
+//! a quiet night time out. A GET may take one that was used within the last 30 s: whoever reads pages reads them again,
+//! and a read that fails is repeated.
 //!
 //! What an answer means, and whether to try again, is left to whoever asked.
 
@@ -87,8 +88,14 @@ const LIMITS: Limits = Limits { exchange_within: Duration::from_secs(15), body_w
 pub struct Fetch {
     /// One client for each [`Reach`], in the order of [`Reach::ALL`]: a client has one resolver.
     clients: [reqwest::Client; Reach::ALL.len()],
+    /// The same for GET.
+    readers: [reqwest::Client; Reach::ALL.len()],
     limits: Limits,
 }
+
+/// Connections to one host that wait for the next GET, and for how long.
+const KEPT_PER_HOST: usize = 2;
+const KEPT_FOR: Duration = Duration::from_secs(30);
 
 impl Fetch {
     /// `user_agent` is sent with every request; what cannot stand in a header is left out of it.
@@ -96,7 +103,8 @@ impl Fetch {
         install_provider();
         let tls = client_config();
         let agent: String = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
-        Fetch { clients: Reach::ALL.map(|reach| client(&agent, reach, tls.clone())), limits: LIMITS }
+        let clients = |kept_per_host| Reach::ALL.map(|reach| client(&agent, reach, tls.clone(), kept_per_host));
+        Fetch { clients: clients(0), readers: clients(KEPT_PER_HOST), limits: LIMITS }
     }
 
     /// POSTs and waits for the answer. Whatever status it has is an answer; only its absence is an error.
@@ -133,7 +141,7 @@ pub fn user_agent(contact: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
-fn client(user_agent: &str, reach: Reach, tls: rustls::ClientConfig) -> reqwest::Client {
+fn client(user_agent: &str, reach: Reach, tls: rustls::ClientConfig, kept_per_host: usize) -> reqwest::Client {
     reqwest::Client::builder()
         .user_agent(user_agent)
         .tls_backend_preconfigured(tls)
@@ -142,7 +150,8 @@ fn client(user_agent: &str, reach: Reach, tls: rustls::ClientConfig) -> reqwest:
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(kept_per_host)
+        .pool_idle_timeout(KEPT_FOR)
         .build()
         .expect("a client of constant settings, with a user agent of printable characters, can be built")
 }

@@ -187,6 +187,9 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stated_start: Option<Timestamp>,
     pub resolved_at: Option<Timestamp>,
+    /// Nothing says whether it is open or over: it is recorded, and nobody is told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undecided: bool,
     pub url: Option<String>,
     /// Empty: the whole page.
     pub touches: Vec<Touched>,
@@ -219,7 +222,7 @@ pub struct Maintenance {
 
 impl Incident {
     pub fn is_open(&self) -> bool {
-        self.resolved_at.is_none() && !self.stage.is_some_and(Stage::is_over)
+        !self.undecided && self.resolved_at.is_none() && !self.stage.is_some_and(Stage::is_over)
     }
 
     pub fn scope(&self) -> Scope {

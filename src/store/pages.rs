@@ -225,7 +225,7 @@ const INCIDENT: &str =
 
 impl Reader {
     /// The configured sources, by vendor and name.
-    pub(super) fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
+    pub fn sources(&self) -> Result<Vec<StoredSource>, StoreError> {
         let rows = self.list(
             "SELECT s.vendor, s.name, s.format, r.interval_ms, r.last_success_at, r.failing_since, r.problem, t.state
              FROM sources s LEFT JOIN source_reads r ON r.vendor = s.vendor AND r.source = s.name
@@ -340,6 +340,27 @@ impl Reader {
             Ok(StoredChange { number, observed_at, changes: parsed(&changes, "changes of an incident")? })
         })
         .collect()
+    }
+
+    /// Mean seconds from start to end of the incidents that concern us and ended after `since`, by vendor.
+    pub fn time_to_resolve(&self, since: Timestamp) -> Result<BTreeMap<VendorId, f64>, StoreError> {
+        let mut rows = self.db.prepare_cached(
+            "SELECT vendor, avg(ends_at - starts_at) / 1000.0 FROM incidents
+             WHERE kind = 'incident' AND concerns = 1 AND removed = 0 AND open = 0 AND starts_at IS NOT NULL AND ends_at > ?1 GROUP BY vendor",
+        )?;
+        let rows = rows.query_map([since.as_millis()], |r| Ok((VendorId::new(r.get::<_, String>(0)?), r.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// For how long each vendor declared an outage, up to the last change of what it declares.
+    pub fn declared_downtime(&self) -> Result<BTreeMap<VendorId, Duration>, StoreError> {
+        let rows = self.list(
+            "SELECT vendor, sum(until - at) FROM
+               (SELECT vendor, at, status, lead(at) OVER (PARTITION BY vendor ORDER BY id) AS until FROM declared_statuses)
+             WHERE until > at AND status IN ('partial_outage', 'major_outage') GROUP BY vendor",
+            |r| Ok((VendorId::new(r.get::<_, String>(0)?), Duration::from_millis(r.get::<_, i64>(1)?.max(0) as u64))),
+        )?;
+        Ok(rows.into_iter().collect())
     }
 
     /// The declared status of every vendor at present, with since when.

@@ -67,14 +67,10 @@ impl Past {
         watcher.late_reason(since, self.now)
     }
 
-    /// The status pages of a vendor that are read.
-    pub fn sources_of<'s>(&'s self, vendor: &'s VendorId) -> impl Iterator<Item = &'s StoredSource> + Clone {
-        self.loaded.sources.iter().filter(move |source| source.id.vendor == *vendor)
-    }
-
-    /// What the pages of a vendor say now; `None` without one.
-    pub fn declared(&self, vendor: &VendorId) -> Option<Status> {
-        vendor_declared(self.sources_of(vendor).map(|source| match (&source.reads, &source.state) {
+    /// What the pages of a vendor, which are among `sources`, say now; `None` without one.
+    pub fn declared(&self, vendor: &VendorId, sources: &[StoredSource]) -> Option<Status> {
+        let own = sources.iter().filter(|source| source.id.vendor == *vendor);
+        vendor_declared(own.map(|source| match (&source.reads, &source.state) {
             (Some(reads), Some(state)) if reads.is_believed(self.now) => state.standing.status(),
             _ => Status::Unknown,
         }))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, params};
 
-use super::{BUSY_TIMEOUT, CheckKey, Heartbeat, StoreError, StoredSource, migrate};
+use super::{BUSY_TIMEOUT, CheckKey, Heartbeat, StoreError, migrate};
 use crate::health::{Absence, CheckState, Run, fold};
 use crate::model::alert::Told;
 use crate::model::{
@@ -61,7 +61,6 @@ pub struct Layer {
 /// What a daemon begins with, and what `status` shows.
 pub struct Loaded {
     pub vendors: Vec<StoredVendor>,
-    pub sources: Vec<StoredSource>,
     pub checks: Vec<StoredCheck>,
     pub heartbeat: Option<Heartbeat>,
     /// Oldest first.
@@ -133,14 +132,7 @@ impl Reader {
         let mut checks = self.checks()?;
         let absences = self.absences()?;
         let last = self.replay(&mut checks, &absences)?;
-        Ok(Loaded {
-            vendors: self.vendors()?,
-            sources: self.sources()?,
-            checks,
-            heartbeat: self.heartbeat()?,
-            absences,
-            next_seq: last + 1,
-        })
+        Ok(Loaded { vendors: self.vendors()?, checks, heartbeat: self.heartbeat()?, absences, next_seq: last + 1 })
     }
 
     fn vendors(&self) -> Result<Vec<StoredVendor>, StoreError> {

@@ -79,6 +79,7 @@ pub struct VendorFigures {
 pub struct VendorCounters {
     pub observed_seconds: f64,
     pub downtime_seconds: f64,
+    pub declared_downtime_seconds: f64,
     pub outages: u64,
 }
 

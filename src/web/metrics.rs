@@ -90,7 +90,12 @@ pub const FAMILIES: &[Family] = &[
         p.vendors(|p, v| p.series(&v.labels, v.counters.observed_seconds));
     }),
     family("vendord_vendor_downtime_seconds_total", "counter", "vendor, cause", "Seconds down.", |p| {
-        p.vendors(|p, v| p.series(&format!("{},cause=\"measured\"", v.labels), v.counters.downtime_seconds));
+        p.vendors(|p, v| {
+            p.series(&format!("{},cause=\"measured\"", v.labels), v.counters.downtime_seconds);
+            if !v.pages.is_empty() {
+                p.series(&format!("{},cause=\"declared\"", v.labels), v.counters.declared_downtime_seconds);
+            }
+        });
     }),
     family("vendord_vendor_uptime_ratio", "gauge", "vendor, window", "Uptime from stored history; absent where nothing is known.", |p| {
         p.vendors(|p, v| {

@@ -116,6 +116,7 @@ fn incident(id: &str, title: &str, from: i64, to: Option<i64>, names: &[&str]) -
         started_at: Some(at(from)),
         stated_start: None,
         resolved_at: to.map(at),
+        undecided: false,
         url: Some(format!("https://status.example/incidents/{id}")),
         touches: touched(names),
         updates: Vec::new(),

@@ -167,6 +167,7 @@ pub mod tests {
             stage: Some(Stage::Identified),
             started_at: at("2026-11-23T20:30:00Z"),
             stated_start: None,
+            undecided: false,
             resolved_at: None,
             url: Some("https://status.acme.example/i1".into()),
             touches: vec![Touched { id: Some("c1".into()), name: "API".into() }],

@@ -90,6 +90,7 @@ fn record(raw: &RawValue, at: usize) -> Result<Record, Fault> {
         started_at: Some(started_at),
         stated_start: None,
         resolved_at,
+        undecided: false,
         url: uri.map(|uri| format!("{DASHBOARD}{uri}")),
         touches: event.touches(),
         updates: event.updates(),

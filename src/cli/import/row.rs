@@ -100,8 +100,8 @@ pub fn record(row: Row, now: Timestamp, notes: &mut Parsed) -> Result<Record, Fa
     if end.is_none() && updates.is_empty() && stage.is_some_and(Stage::is_over) {
         return Err(Fault::new(at, Some(Field::ResolvedAt.name()), "it is over, and does not say since when"));
     }
-    let (started_at, stated_start, resolved_at) = (Some(start), None, end);
-    Ok(Record::Incident(Incident { id, title, impact, stage, started_at, stated_start, resolved_at, url, touches, updates }))
+    let (started_at, stated_start, resolved_at, undecided) = (Some(start), None, end, false);
+    Ok(Record::Incident(Incident { id, title, impact, stage, started_at, stated_start, resolved_at, undecided, url, touches, updates }))
 }
 
 impl Row {

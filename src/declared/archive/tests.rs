@@ -18,6 +18,7 @@ fn incident(id: &str, start: i64, end: Option<i64>) -> Incident {
         stage: Some(if end.is_some() { Stage::Resolved } else { Stage::Investigating }),
         started_at: Some(at(start)),
         stated_start: None,
+        undecided: false,
         resolved_at: end.map(at),
         url: None,
         touches: vec![],

@@ -81,6 +81,7 @@ impl Found {
             stage: None,
             started_at,
             stated_start: None,
+            undecided: false,
             resolved_at: None,
             url: url(&entry.link),
             touches: Vec::new(),

@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use self::found::Found;
 use self::xml::{Entry, Feed, Root};
 use super::{Document, Format, Unreadable, text};
-use crate::model::page::{Carries, Listing};
+use crate::model::page::{Carries, Incident, Listing};
 use crate::model::{Impact, Page, Status};
 
 pub const FORMAT: Format = Format { name: "rss", live: LIVE, history: &[], archive: None, recognise, parse };
@@ -99,11 +99,17 @@ fn page(feed: &Feed, kind: Kind, found: Found) -> Page {
         updated_at: feed.updated.or(newest).map(|moment| moment.at),
         overall: overall(kind, &found),
         components: Vec::new(),
-        incidents: found.incidents,
+        incidents: decided(&found),
         maintenances: found.maintenances,
         carries: Carries { components: false, incidents: listing, maintenances: listing },
         oddities: found.oddities,
     }
+}
+
+/// With a mark on those of which nothing says whether they are over.
+fn decided(found: &Found) -> Vec<Incident> {
+    let mark = |incident: &Incident| Incident { undecided: found.is_open(incident).is_none(), ..incident.clone() };
+    found.incidents.iter().map(mark).collect()
 }
 
 /// `Acme Status - Incident History` is the page `Acme`.

@@ -240,6 +240,7 @@ impl Reader {
             stage,
             started_at: event.started_at.instant().or(event.created_at.instant()),
             stated_start: None,
+            undecided: false,
             // Of an incident that was opened again, the end is the one before.
             resolved_at: event.resolved_at.instant().filter(|_| stage.is_none_or(Stage::is_over)),
             url: self.link(event, &id),

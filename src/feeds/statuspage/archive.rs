@@ -156,6 +156,7 @@ impl Reader {
                 stage: Some(Stage::Resolved),
                 started_at: start,
                 stated_start: None,
+                undecided: false,
                 resolved_at: end.or(start),
                 url,
                 touches: Vec::new(),

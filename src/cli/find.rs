@@ -38,6 +38,11 @@ pub fn short(id: Uuid) -> String {
 
 /// The entry with this id, or the only one whose id ends so.
 pub fn by_id<'t, T>(what: &str, id: &str, all: &'t [T], id_of: impl Fn(&T) -> Uuid) -> Result<&'t T, Failure> {
+    by_id_or(what, id, all, id_of, &[])
+}
+
+/// As [`by_id`]; `others` are names that could have been meant too.
+pub fn by_id_or<'t, T>(what: &str, id: &str, all: &'t [T], id_of: impl Fn(&T) -> Uuid, others: &[&str]) -> Result<&'t T, Failure> {
     const ENDING_CHARS_MIN: usize = 4;
     let ids: Vec<String> = all.iter().map(|entry| id_of(entry).to_string()).collect();
     let written = id.to_ascii_lowercase();
@@ -48,7 +53,7 @@ pub fn by_id<'t, T>(what: &str, id: &str, all: &'t [T], id_of: impl Fn(&T) -> Uu
         (None, _) => {
             let like_written = |known: &'_ String| known[known.len().saturating_sub(id.len().max(SHOWN_CHARS))..].to_owned();
             let known: Vec<String> = ids.iter().map(like_written).collect();
-            Err(unknown(what, id, known.iter().map(String::as_str)))
+            Err(unknown(what, id, known.iter().map(String::as_str).chain(others.iter().copied())))
         }
     }
 }

@@ -1,17 +1,21 @@
 //! `vendord incidents` and `vendord maintenance`: what vendors declare, newest first, or one with everything they ever said
 //! of it.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 
 use super::find;
+use super::output::{Output, Wanted, csv, optional};
 use super::table::Table;
 use super::words::{Since, clock_time, count, instant, lasting, read_since, tame};
 use super::{Answer, Context, Failure, to_json};
+use crate::declared::Known;
 use crate::declared::archive::{Change, Kind, Record};
 use crate::model::page::{Impact, Scope, Stage, Update};
-use crate::model::{Timestamp, Uuid, time::rfc3339};
-use crate::store::{Past, StoredChange, StoredIncident};
+use crate::model::{Timestamp, Uuid, VendorId, time::rfc3339};
+use crate::store::{IMPORTED, Past, StoredChange, StoredIncident};
 
 #[derive(Args)]
 #[command(before_help = "Examples:\n  vendord incidents --open\n  vendord incidents 1f0a2b3c --versions")]
@@ -37,9 +41,8 @@ pub struct Arguments {
     /// Only the newest
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
-    /// For scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 #[derive(Serialize)]
@@ -155,17 +158,19 @@ pub fn incidents(context: &Context, arguments: &Arguments, kind: Kind) -> Result
     let all = past.reader.incidents(kind)?;
     let Some(id) = &arguments.id else {
         let chosen = chosen(&past, &all, arguments)?;
-        let text = match arguments.json {
-            true => json(kind, chosen.into_iter().map(|i| Row::new(i, None)).collect()),
-            false => list(kind, &chosen, past.now, context.colour_out),
+        let text = match arguments.wanted.output() {
+            Output::Json => json(kind, chosen.into_iter().map(|i| Row::new(i, None)).collect()),
+            Output::Csv => spreadsheet(kind, &chosen),
+            Output::Text => list(kind, &chosen, past.now, context.colour_out),
         };
         return Ok(Answer::fine(text));
     };
     let one = one(&all, kind, id)?;
     let versions = if arguments.versions { Some(past.reader.versions(one.id)?) } else { None };
-    Ok(Answer::fine(match arguments.json {
-        true => json(kind, vec![Row::new(one, versions.as_deref())]),
-        false => detail(one, versions.as_deref(), past.now),
+    Ok(Answer::fine(match arguments.wanted.output() {
+        Output::Json => json(kind, vec![Row::new(one, versions.as_deref())]),
+        Output::Csv => spreadsheet(kind, &[one]),
+        Output::Text => detail(one, versions.as_deref(), past.now),
     }))
 }
 
@@ -179,21 +184,49 @@ fn json(kind: Kind, rows: Vec<Row>) -> String {
 fn chosen<'i>(past: &Past, all: &'i [StoredIncident], arguments: &Arguments) -> Result<Vec<&'i StoredIncident>, Failure> {
     let vendor = arguments.vendor.as_ref().map(|id| find::vendor(past, id)).transpose()?;
     let since = arguments.since.map(|since| since.at(past.now));
+    let on_pages = on_pages(all);
     let newest = all.iter().filter(|i| {
+        let told_by_page = is_import(i) && on_pages.get(&i.source.vendor).is_some_and(|known| known.has(&i.record));
         let lasted = |since| i.open || i.record.ends_at().or(i.record.starts_at()).is_none_or(|end| end >= since);
         vendor.is_none_or(|vendor| vendor.id == i.source.vendor)
             && (arguments.all || i.concerns)
+            && !told_by_page
             && (!arguments.open || i.open)
             && since.is_none_or(lasted)
     });
     Ok(newest.take(arguments.limit.unwrap_or(usize::MAX)).collect())
 }
 
-/// The entry with this id (ours or the vendor's), or the only one whose id ends so.
+fn is_import(i: &StoredIncident) -> bool {
+    &*i.source.name == IMPORTED
+}
+
+/// What stands on the pages of those vendors of which something was imported: the page may have come after the file.
+fn on_pages(all: &[StoredIncident]) -> BTreeMap<&VendorId, Known> {
+    let mut known: BTreeMap<&VendorId, Known> = BTreeMap::new();
+    for i in all.iter().filter(|i| is_import(i)) {
+        known.entry(&i.source.vendor).or_default();
+    }
+    for i in all.iter().filter(|i| !is_import(i)) {
+        if let Some(known) = known.get_mut(&i.source.vendor) {
+            known.add(&i.record);
+        }
+    }
+    known
+}
+
+/// The entry with this id (ours or the vendor's), or the only one whose id ends so. The vendor's page goes before a file
+/// that was imported.
 fn one<'i>(all: &'i [StoredIncident], kind: Kind, id: &str) -> Result<&'i StoredIncident, Failure> {
-    match all.iter().filter(|i| i.record.source_id() == id).collect::<Vec<_>>().as_slice() {
-        [one] => Ok(one),
-        _ => find::by_id(kind.as_str(), id, all, |i| i.id),
+    let named: Vec<&StoredIncident> = all.iter().filter(|i| i.record.source_id() == id).collect();
+    let of_pages: Vec<&StoredIncident> = named.iter().copied().filter(|i| !is_import(i)).collect();
+    match (of_pages.as_slice(), named.as_slice()) {
+        ([one], _) | ([], [one]) => Ok(one),
+        (_, []) => {
+            let theirs: Vec<&str> = all.iter().map(|i| i.record.source_id()).collect();
+            find::by_id_or(kind.as_str(), id, all, |i| i.id, &theirs)
+        }
+        _ => Err(Failure::usage(format!("more than one {kind} has the vendor's id {id:?}")).hint("take the id from the list")),
     }
 }
 
@@ -226,6 +259,36 @@ fn list(kind: Kind, all: &[&StoredIncident], now: Timestamp, coloured: bool) -> 
     table.render()
 }
 
+/// What a list of an incident has; for the updates there is JSON.
+fn spreadsheet(kind: Kind, all: &[&StoredIncident]) -> String {
+    let [starts, ends] = match kind {
+        Kind::Incident => ["started_at", "resolved_at"],
+        Kind::Maintenance => ["starts_at", "ends_at"],
+    };
+    let heads =
+        ["id", "source_id", "vendor", "source", "title", "impact", "stage", starts, ends, "components", "url", "imported", "versions"];
+    let cells = |i: &&StoredIncident| {
+        let record = &i.record;
+        let names: Vec<&str> = record.touches().iter().map(|t| t.name.as_str()).collect();
+        [
+            i.id.to_string(),
+            record.source_id().to_owned(),
+            i.source.vendor.to_string(),
+            i.source.name.to_string(),
+            record.title().to_owned(),
+            optional(record.impact()),
+            optional(record.stage()),
+            optional(record.starts_at()),
+            optional(record.ends_at()),
+            names.join(";"),
+            optional(record.url()),
+            i.imported.to_string(),
+            i.versions.to_string(),
+        ]
+    };
+    csv(heads, all.iter().map(cells))
+}
+
 fn lasted(i: &StoredIncident, now: Timestamp) -> String {
     match (i.record.starts_at(), i.record.ends_at()) {
         (Some(start), Some(end)) => lasting(end.since(start)),
@@ -241,7 +304,8 @@ fn detail(i: &StoredIncident, versions: Option<&[StoredChange]>, now: Timestamp)
     let ended = match (record.ends_at(), i.inferred_end) {
         (Some(at), true) => format!("{} (seen: it was no longer listed)", instant(at)),
         (Some(at), false) => instant(at),
-        (None, _) => "not yet".to_owned(),
+        (None, _) if i.open => "not yet".to_owned(),
+        (None, _) => "not stated".to_owned(),
     };
     let mut lines = vec![
         ("title", tame(record.title())),
@@ -251,7 +315,7 @@ fn detail(i: &StoredIncident, versions: Option<&[StoredChange]>, now: Timestamp)
         ("ends", ended),
         ("stage", record.stage().map_or("not stated", Stage::as_str).to_owned()),
         ("touches", if names.is_empty() { "the whole page".to_owned() } else { names.join(", ") }),
-        ("first seen", format!("{}{}", instant(i.first_seen_at), if i.imported { ", in the past that the page offered" } else { "" })),
+        ("first seen", format!("{}{}", instant(i.first_seen_at), seen_how(i))),
     ];
     if record.kind() == Kind::Incident {
         lines.insert(5, ("lasted", lasted(i, now)));
@@ -270,6 +334,14 @@ fn detail(i: &StoredIncident, versions: Option<&[StoredChange]>, now: Timestamp)
         None => record.updates().iter().for_each(|u| text += &update(u)),
     }
     text
+}
+
+fn seen_how(i: &StoredIncident) -> &'static str {
+    match (i.imported, is_import(i)) {
+        (true, true) => ", imported from a file",
+        (true, false) => ", in the past that the page offered",
+        (false, _) => "",
+    }
 }
 
 fn update(u: &Update) -> String {

@@ -1,19 +1,22 @@
 //! The command line: arguments in, data to stdout, everything else to stderr, an exit code out. One file per verb.
 //!
 //! A verb makes an [`Answer`] and prints nothing itself, so what it says and how it ends is decided in one place.
-//! Reading verbs read the store alone, whether a daemon runs or not, and never write.
+//! Reading verbs read the store alone, whether a daemon runs or not, and never write. Verbs that write take the store's lock,
+//! so that they refuse to work beside a daemon.
 
 mod alert;
 mod catalog;
 mod ending;
 mod feed;
 mod find;
+mod import;
 mod incidents;
 mod init;
 mod lint;
 mod logging;
 mod once;
 mod outages;
+mod output;
 mod run;
 mod screen;
 mod status;
@@ -98,6 +101,9 @@ enum Verb {
     /// The vendors that are known by name
     #[command(subcommand)]
     Catalog(catalog::Verb),
+    /// A past from elsewhere: another monitor, a scraped archive
+    #[command(subcommand)]
+    Import(import::Verb),
     /// The database
     #[command(subcommand)]
     Store(store::Verb),
@@ -115,7 +121,8 @@ pub struct Context {
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let given = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let screen = Screen::of_this_process(given("--no-color"), given("--json"));
+    let json = given("--json") || given("--output=json") || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    let screen = Screen::of_this_process(given("--no-color"), json);
     let exit = match parse(&arguments) {
         Ok(Cli { verb: None, .. }) => screen.show(&Answer::fine(short_help(&screen))),
         Ok(Cli { verb: Some(verb), common }) => screen.end(dispatch(verb, common, &screen)),
@@ -160,6 +167,7 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Alert(verb) => alert::alert(&context, &verb),
         Verb::Feed(arguments) => feed::feed(&context, &arguments),
         Verb::Catalog(verb) => catalog::catalog(&context, &verb),
+        Verb::Import(verb) => import::import(&context, &verb),
         Verb::Store(verb) => store::store(&context, &verb),
     }
 }

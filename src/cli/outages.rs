@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::output::{Output, Wanted, csv, optional};
 use super::table::Table;
 use super::words::{Since, clock_time, instant, lasting, read_since, seconds_of};
 use super::{Answer, Context, Failure, find, to_json};
@@ -28,9 +29,8 @@ pub struct Arguments {
     /// Only the newest
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
-    /// For scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ struct Outages<'o> {
     outages: Vec<OutageRow<'o>>,
 }
 
-/// What comes from the vendor's page is null: pages are not read by this version.
+/// What links an outage to an incident is null: this version does not link them.
 #[derive(Serialize)]
 struct OutageRow<'o> {
     id: Uuid,
@@ -84,10 +84,11 @@ pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
         Some(id) => vec![find::by_id("outage", id, &all, |outage| outage.id)?],
         None => chosen(&past, &all, arguments)?,
     };
-    let text = match (arguments.json, &arguments.id) {
-        (true, _) => to_json(&Outages { schema: 1, outages: chosen.into_iter().map(|outage| row(outage, past.now)).collect() }),
-        (false, Some(_)) => chosen.into_iter().map(|outage| detail(&past, outage, context.colour_out)).collect::<Result<_, _>>()?,
-        (false, None) => list(&chosen, past.now, context.colour_out),
+    let text = match (arguments.wanted.output(), &arguments.id) {
+        (Output::Csv, _) => spreadsheet(&chosen, past.now),
+        (Output::Json, _) => to_json(&Outages { schema: 1, outages: chosen.into_iter().map(|outage| row(outage, past.now)).collect() }),
+        (Output::Text, Some(_)) => chosen.into_iter().map(|outage| detail(&past, outage, context.colour_out)).collect::<Result<_, _>>()?,
+        (Output::Text, None) => list(&chosen, past.now, context.colour_out),
     };
     Ok(Answer::fine(text))
 }
@@ -120,6 +121,23 @@ fn list(outages: &[&Outage], now: Timestamp, coloured: bool) -> String {
         ]);
     }
     table.render()
+}
+
+fn spreadsheet(outages: &[&Outage], now: Timestamp) -> String {
+    let heads = ["id", "vendor", "started_at", "confirmed_at", "ended_at", "seconds", "blame", "checks"];
+    let cells = |outage: &&Outage| {
+        [
+            outage.id.to_string(),
+            outage.vendor.to_string(),
+            outage.started_at.to_string(),
+            outage.confirmed_at.to_string(),
+            optional(outage.ended_at),
+            seconds_of(outage.duration(now)).to_string(),
+            outage.blame.as_str().to_owned(),
+            outage.checks.join(";"),
+        ]
+    };
+    csv(heads, outages.iter().map(cells))
 }
 
 fn detail(past: &Past, outage: &Outage, coloured: bool) -> Result<String, StoreError> {

@@ -208,7 +208,7 @@ pub struct Reading<'p> {
 /// What was open on the engine that a page left, and was not found on the new one, is given up after this.
 const MOVED_PATIENCE: Duration = Duration::from_secs(86_400);
 /// Engines round starts to minutes.
-const SAME_START: Duration = Duration::from_secs(120);
+pub(super) const SAME_START: Duration = Duration::from_secs(120);
 
 impl Ledger {
     pub fn insert(&mut self, kind: Kind, source_id: String, entry: Entry) {

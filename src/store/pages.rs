@@ -309,7 +309,7 @@ impl Reader {
         self.incident_rows(&format!("{INCIDENT} WHERE kind = '{kind}' ORDER BY coalesce(starts_at, first_seen_at) DESC, id DESC"))
     }
 
-    /// What is open of either kind and concerns us, on pages that are read.
+    /// What is open of either kind and concerns us, on pages that are read: a file that was imported cannot say what is open now.
     pub fn open_incidents(&self) -> Result<Vec<StoredIncident>, StoreError> {
         self.incident_rows(&format!(
             "{INCIDENT} WHERE open = 1 AND concerns = 1

@@ -114,6 +114,15 @@ impl Writer {
         self.transaction(|tx| register(tx, vendors, location, now))
     }
 
+    /// Makes a vendor known that no daemon has registered yet, so that its past can come first. One that is known stays as it is.
+    pub fn introduce(&mut self, vendor: &VendorId, name: &str, tier: u8, category: &str) -> Result<(), StoreError> {
+        self.transaction(|tx| {
+            tx.prepare_cached("INSERT INTO vendors (id, name, tier, category) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+                .execute(params![vendor.as_str(), name, tier, category])
+                .map(drop)
+        })
+    }
+
     /// Copies the log into the database when it has grown, and looks at the result. A reader may hold it up; then later.
     pub fn checkpoint_if_due(&mut self) -> Result<(), StoreError> {
         let path = self.path.clone();

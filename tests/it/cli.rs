@@ -213,7 +213,7 @@ fn text_for_people() {
     let seen = [
         (&["status"][..], 1),
         (&["status", "--problems"], 1),
-        (&["status", "page"], 0),
+        (&["status", "page"], 1),
         (&["outages"], 0),
         (&["outages", "--open", "--vendor", "acme"], 0),
         (&["outages", "--since", "2100-01-01T00:04:00Z"], 0),
@@ -252,7 +252,7 @@ fn what_cannot_be_answered() {
 #[test]
 fn help_begins_with_an_example() {
     let daemon = Daemon::new(CONFIG, &[]);
-    let verbs: [&[&str]; 16] = [
+    let verbs: [&[&str]; 20] = [
         &[],
         &["run"],
         &["init"],
@@ -263,6 +263,10 @@ fn help_begins_with_an_example() {
         &["catalog", "show"],
         &["status"],
         &["outages"],
+        &["incidents"],
+        &["maintenance"],
+        &["import"],
+        &["import", "incidents"],
         &["uptime"],
         &["alert"],
         &["alert", "list"],
@@ -295,7 +299,7 @@ fn status_as_json() {
     );
     assert_eq!(
         vendor(0)["sources"],
-        json!([{"source": "status", "format": "statuspage", "state": "broken", "overall": null, "last_success_at": null}])
+        json!([{"source": "status", "format": "statuspage", "state": "broken", "overall": null, "last_success_at": null, "problem": null}])
     );
     let globex = vendor(1);
     assert_eq!((&globex["measured"], &globex["declared"], &globex["sources"]), (&json!("unknown"), &Value::Null, &json!([])));

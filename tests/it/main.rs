@@ -16,6 +16,8 @@ mod feed_verb;
 mod feeds;
 mod harness;
 mod harness_itself;
+mod import;
+mod incidents_verb;
 mod pages;
 mod receiver_down;
 mod receivers;

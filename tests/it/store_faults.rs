@@ -408,6 +408,8 @@ fn f09_of_ten_daemons_on_one_database_one_runs() {
         began.elapsed()
     };
     assert!(after_one < s(1), "alone it ended after {after_one:?}");
+    // Ready is before the first results: until then nothing is known.
+    wait_for("the one to know how its vendor is", s(10), || (reader.cli(&["status"]).code() == Some(0)).then_some(()));
     let hits = vendor.hits("/");
     wait_for("the one to go on while others read", s(10), || {
         let status = reader.cli(&["status"]);

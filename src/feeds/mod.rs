@@ -80,7 +80,8 @@ pub enum Unreadable {
 
 impl Unreadable {
     pub fn shape(format: &'static str, why: impl Into<String>) -> Unreadable {
-        Unreadable::Shape { format, why: why.into() }
+        // What is wrong is told in words of the document, and may be as long as all of it.
+        Unreadable::Shape { format, why: text::line(&why.into(), text::TITLE_CHARS).text }
     }
 }
 

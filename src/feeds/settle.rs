@@ -28,19 +28,22 @@ fn unique<T: std::fmt::Debug>(
 ) -> Vec<T> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut kept: Vec<T> = Vec::new();
+    // Of each at most one digest: ten thousand entries with the id of a long one would else take its digest as often.
+    let mut digests: BTreeMap<usize, u64> = BTreeMap::new();
     for one in all {
-        match places.get(&id(&one)) {
-            None => {
-                places.insert(id(&one), kept.len());
-                kept.push(one);
-            }
-            Some(place) => {
-                let before = &kept[*place];
-                let rank = |t: &T| (newest(t), digest(t));
-                if rank(&one) > rank(before) {
-                    kept[*place] = one;
-                }
-            }
+        let Some(&place) = places.get(&id(&one)) else {
+            places.insert(id(&one), kept.len());
+            kept.push(one);
+            continue;
+        };
+        let (old, new) = (newest(&kept[place]), newest(&one));
+        if new < old {
+            continue;
+        }
+        let fresh = digest(&one);
+        if new > old || fresh > *digests.entry(place).or_insert_with(|| digest(&kept[place])) {
+            digests.insert(place, fresh);
+            kept[place] = one;
         }
     }
     kept

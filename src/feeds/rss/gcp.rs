@@ -36,7 +36,7 @@ fn entry(entry: &Entry, found: &mut Found) {
     let newest = entry.newest().map(|moment| moment.at);
     let mut incident = found.incident(entry, title, began_at.or(entry.published.map(|moment| moment.at)));
     if let Some(id) = incident_id(&entry.id) {
-        incident.id = id.to_owned();
+        incident.id = found::id_of(id, &incident.title, incident.started_at);
     }
     incident.stage = stated;
     // Without the prefix it is open; how far they are is not said.

@@ -2,13 +2,13 @@
 //! the same for a few seconds (`tests/it/hostile`).
 
 #[path = "../../tests/it/hostile/holds.rs"]
-mod holds;
+pub mod holds;
 #[path = "../../tests/it/hostile/meter.rs"]
-mod meter;
+pub mod meter;
 #[path = "../../tests/it/hostile/mutate.rs"]
-mod mutate;
+pub mod mutate;
 #[path = "../../tests/it/hostile/targets.rs"]
-mod targets;
+pub mod targets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +24,7 @@ static INPUTS: AtomicU64 = AtomicU64::new(0);
 macro_rules! target {
     () => {
         libfuzzer_sys::fuzz_target!(init: $crate::start(), |data: &[u8]| $crate::one(env!("CARGO_BIN_NAME"), data));
-        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, size_max: usize, seed: u32| $crate::mutated(data, size, size_max, seed));
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, size_max: usize, seed: u32| { $crate::mutated(data, size, size_max, seed) });
     };
 }
 

@@ -166,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn why_a_document_cannot_be_read_is_a_short_line() {
+        for format in FORMATS {
+            for body in [format!("\"{}\"", "a\u{1b}\u{202e}\\n".repeat(1000)), format!("<{}/>", "a".repeat(100_000))] {
+                let error = read(&Document::new(None, None, body.as_bytes()), Some(format)).unwrap_err().to_string();
+                assert!(error.len() < 1500 && !error.contains(['\u{1b}', '\u{202e}', '\n']), "{}: {error}", format.name);
+            }
+        }
+    }
+
+    #[test]
     fn a_page_is_looked_for_at_every_known_place_and_at_last_where_it_was_said_to_be() {
         let page = Url::parse("https://status.example/eu/").unwrap();
         let found = candidates(&page, None);

@@ -27,26 +27,31 @@ fn unique<T: std::fmt::Debug>(
     newest: impl Fn(&T) -> Option<Timestamp>,
 ) -> Vec<T> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut kept: Vec<T> = Vec::new();
-    // Of each at most one digest: ten thousand entries with the id of a long one would else take its digest as often.
-    let mut digests: BTreeMap<usize, u64> = BTreeMap::new();
+    let mut kept: Vec<Kept<T>> = Vec::new();
     for one in all {
-        let Some(&place) = places.get(&id(&one)) else {
+        let at = newest(&one);
+        let Some(place) = places.get(&id(&one)) else {
             places.insert(id(&one), kept.len());
-            kept.push(one);
+            kept.push(Kept { one, at, digest: None });
             continue;
         };
-        let (old, new) = (newest(&kept[place]), newest(&one));
-        if new < old {
+        let known = &mut kept[*place];
+        if at < known.at {
             continue;
         }
         let fresh = digest(&one);
-        if new > old || fresh > *digests.entry(place).or_insert_with(|| digest(&kept[place])) {
-            digests.insert(place, fresh);
-            kept[place] = one;
+        if at > known.at || fresh > *known.digest.get_or_insert_with(|| digest(&known.one)) {
+            *known = Kept { one, at, digest: Some(fresh) };
         }
     }
-    kept
+    kept.into_iter().map(|kept| kept.one).collect()
+}
+
+/// With what it is compared by, so that ten thousand entries with the id of a long one do not look through it as often.
+struct Kept<T> {
+    one: T,
+    at: Option<Timestamp>,
+    digest: Option<u64>,
 }
 
 fn digest<T: std::fmt::Debug>(value: &T) -> u64 {

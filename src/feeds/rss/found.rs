@@ -47,7 +47,8 @@ impl Found {
     pub fn word(&mut self, printed: &str) -> Word {
         let word = word(printed);
         if word == Word::Unknown && self.oddities.unknown_words.len() < UNKNOWN_WORDS_MAX {
-            self.oddities.unknown_words.push(format!("stage: {}", text::line(printed, 60).text));
+            let printed = text::line(printed, 60).text;
+            self.oddities.unknown_words.extend((!printed.is_empty()).then(|| format!("stage: {printed}")));
         }
         word
     }

@@ -68,6 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ids_are_as_clean_as_those_of_other_feeds() {
+        for (id, want) in [(":feed:\u{1b}a\u{202e}b.1", "ab"), (&format!(":feed:{}.1", "x".repeat(9_999)), "")] {
+            let mut found = Found::default();
+            entry(&Entry { id: id.to_owned(), ..Entry::default() }, &mut found);
+            let got = &found.incidents[0].id;
+            assert!(if want.is_empty() { got.len() == 24 } else { got == want }, "{got:?}");
+        }
+    }
+
+    #[test]
     fn pacific_time_has_two_offsets() {
         for (text, want) in [
             ("2022-03-31 08:30 and", Some("2022-03-31T15:30:00.000Z")),

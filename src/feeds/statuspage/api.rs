@@ -21,7 +21,7 @@ pub const UPDATES_MAX: usize = 100_000;
 const TOUCHED_MAX: usize = 200_000;
 /// A name that stands in a document once is copied to everything that refers to it: more than this is refused, since what
 /// it takes is not bounded by what was sent.
-const COPIED_BYTES_MAX: usize = 16 << 20;
+const COPIED_BYTES_MAX: usize = 8 << 20;
 
 /// What a document says, before a format makes a page of it.
 pub struct Api {

@@ -258,7 +258,7 @@ impl Reader {
         let stage = self.notes.meaning("stage", event.status.as_str(), incident_stage);
         let posts = listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         Ok(Some(Incident {
-            title: self.notes.line(event.name.as_str()).unwrap_or_else(|| format!("Incident {id}")),
+            title: self.notes.title(event.name.as_str(), "Incident", &id),
             impact: self.notes.meaning("impact", event.impact.as_str(), impact),
             stage,
             started_at: event.started_at.instant().or(event.created_at.instant()),
@@ -276,7 +276,7 @@ impl Reader {
         let Some(id) = event.id() else { return Ok(None) };
         let posts = listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         Ok(Some(Maintenance {
-            title: self.notes.line(event.name.as_str()).unwrap_or_else(|| format!("Maintenance {id}")),
+            title: self.notes.title(event.name.as_str(), "Maintenance", &id),
             stage: self.notes.meaning("stage", event.status.as_str(), maintenance_stage),
             starts_at: event.scheduled_for.instant(),
             ends_at: event.scheduled_until.instant(),

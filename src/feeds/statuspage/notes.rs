@@ -28,6 +28,11 @@ impl Notes {
         Some(clean.text).filter(|text| !text.is_empty())
     }
 
+    /// A title; without one, what it is of (`Incident`) and its id.
+    pub fn title(&mut self, raw: Option<&str>, of: &str, id: &str) -> String {
+        self.line(raw).unwrap_or_else(|| text::line(&format!("{of} {id}"), text::TITLE_CHARS).text)
+    }
+
     /// A body, which may contain HTML.
     pub fn body(&mut self, raw: Option<&str>) -> String {
         let clean = text::lines(&text::plain(raw.unwrap_or_default()), text::BODY_CHARS);
@@ -96,6 +101,14 @@ mod tests {
         }
         assert_eq!(incident_link(Some("https://status.example/"), "a1").as_deref(), Some("https://status.example/incidents/a1"));
         assert_eq!(incident_link(Some("https://status.example"), "../a"), None);
+    }
+
+    #[test]
+    fn a_title_is_never_too_long() {
+        for (raw, id) in [(None, "x".repeat(300)), (Some("t".repeat(999)), "x".to_owned())] {
+            assert_eq!(Notes::default().title(raw.as_deref(), "Incident", &id).chars().count(), text::TITLE_CHARS);
+        }
+        assert_eq!(Notes::default().title(Some(" "), "Incident", "7"), "Incident 7");
     }
 
     #[test]

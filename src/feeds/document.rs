@@ -22,6 +22,9 @@ pub struct Document<'d> {
     pub text: Cow<'d, str>,
 }
 
+/// More of a text is not kept, so that it is one that was cut off: a body of 10 MiB that is no text at all becomes three
+/// times as long in the decoder.
+const TEXT_BYTES_MAX: usize = 12 << 20;
 /// Characters of a page's title that are shown.
 const TITLE_CHARS: usize = 80;
 
@@ -31,7 +34,10 @@ impl<'d> Document<'d> {
     pub fn new(url: Option<&'d Url>, content_type: Option<&str>, body: &'d [u8]) -> Document<'d> {
         let declared = content_type.and_then(charset_of).or_else(|| xml_encoding(body));
         let encoding = declared.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())).unwrap_or(encoding_rs::UTF_8);
-        let (text, _, _) = encoding.decode(body);
+        let (mut text, _, _) = encoding.decode(body);
+        if text.len() > TEXT_BYTES_MAX {
+            text = text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned().into();
+        }
         Document { url, text }
     }
 

@@ -192,7 +192,7 @@ impl Reader {
         let Some(id) = notes::id(event.id.as_str().or(event.url.as_str())) else { return Ok(None) };
         let stage = self.notes.meaning("stage", event.status.as_str(), incident_stage);
         Ok(Some(Incident {
-            title: self.notes.line(event.name.as_str()).unwrap_or_else(|| format!("Incident {id}")),
+            title: self.notes.title(event.name.as_str(), "Incident", &id),
             impact: self.notes.meaning("impact", event.current_worst_impact.as_str(), worst_impact),
             stage,
             started_at: None,
@@ -214,7 +214,7 @@ impl Reader {
             None => Some(listed),
         };
         Ok(Some(Maintenance {
-            title: self.notes.line(event.name.as_str()).unwrap_or_else(|| format!("Maintenance {id}")),
+            title: self.notes.title(event.name.as_str(), "Maintenance", &id),
             stage,
             starts_at: event.started_at.instant().or(event.starts_at.instant()),
             ends_at: event.scheduled_end_at.instant().or(event.ends_at.instant()),
@@ -240,7 +240,8 @@ impl Reader {
         Ok(listed.iter().filter_map(|one| self.touch(one)).collect())
     }
 
-    /// One that several events list is as bad as the worst of them says.
+    /// One that several events list is as bad as the worst of them says. Where they call it differently, the first name by
+    /// the alphabet counts: which of them stands first means nothing.
     fn touch(&mut self, one: &Affected) -> Option<Touched> {
         let id = notes::id(one.id.as_str().or(one.name.as_str()))?;
         let name = self.notes.line(one.name.as_str()).unwrap_or_else(|| id.clone());
@@ -248,7 +249,10 @@ impl Reader {
         let group = self.notes.line(one.group_name.as_str());
         let fresh = Component { id: id.clone(), name: name.clone(), group, region: None, status };
         let known = self.affected.entry(id.clone()).or_insert_with(|| fresh.clone());
-        known.group = known.group.take().or(fresh.group);
+        if fresh.name != id && (known.name == id || fresh.name < known.name) {
+            known.name = fresh.name;
+        }
+        known.group = known.group.take().into_iter().chain(fresh.group).min();
         known.status = Status::worst([known.status, status]).unwrap_or(Status::Unknown);
         Some(Touched { id: Some(id), name })
     }
@@ -379,6 +383,24 @@ mod tests {
                 unknown - Absent Absent
             "#,
         );
+    }
+
+    #[test]
+    fn a_widget_says_the_same_in_any_order() {
+        let event = |id: &str, name: &str| {
+            format!(
+                r#"{{"id": "{id}", "affected_components": [{{"id": "c", "name": {name}, "group_name": {name}, "current_status": "degraded_performance"}}]}}"#
+            )
+        };
+        let page = |events: &[String]| {
+            let text = format!(r#"{{"ongoing_incidents": [{}], "scheduled_maintenances": []}}"#, events.join(","));
+            super::super::read(&Document { url: None, text: text.into() }, None).unwrap()
+        };
+        let mut events = [event("1", "null"), event("2", "\"Mail\""), event("3", "\"Inbox\"")];
+        let first = page(&events);
+        events.reverse();
+        assert_eq!(page(&events), first);
+        assert_eq!((first.components[0].name.as_str(), first.components[0].group.as_deref()), ("Inbox", Some("Inbox")));
     }
 
     #[test]

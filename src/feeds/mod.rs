@@ -80,7 +80,8 @@ pub enum Unreadable {
 
 impl Unreadable {
     pub fn shape(format: &'static str, why: impl Into<String>) -> Unreadable {
-        Unreadable::Shape { format, why: why.into() }
+        // What is wrong is told in words of the document, and may be as long as all of it.
+        Unreadable::Shape { format, why: text::line(&why.into(), text::TITLE_CHARS).text }
     }
 }
 
@@ -161,6 +162,16 @@ mod tests {
         ] {
             let url = Url::parse(url).unwrap();
             assert_eq!(page_address(&url), Url::parse(page).unwrap(), "{url}");
+        }
+    }
+
+    #[test]
+    fn why_a_document_cannot_be_read_is_a_short_line() {
+        for format in FORMATS {
+            for body in [format!("\"{}\"", "a\u{1b}\u{202e}\\n".repeat(1000)), format!("<{}/>", "a".repeat(100_000))] {
+                let error = read(&Document::new(None, None, body.as_bytes()), Some(format)).unwrap_err().to_string();
+                assert!(error.len() < 1500 && !error.contains(['\u{1b}', '\u{202e}', '\n']), "{}: {error}", format.name);
+            }
         }
     }
 

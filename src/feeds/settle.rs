@@ -27,23 +27,31 @@ fn unique<T: std::fmt::Debug>(
     newest: impl Fn(&T) -> Option<Timestamp>,
 ) -> Vec<T> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut kept: Vec<T> = Vec::new();
+    let mut kept: Vec<Kept<T>> = Vec::new();
     for one in all {
-        match places.get(&id(&one)) {
-            None => {
-                places.insert(id(&one), kept.len());
-                kept.push(one);
-            }
-            Some(place) => {
-                let before = &kept[*place];
-                let rank = |t: &T| (newest(t), digest(t));
-                if rank(&one) > rank(before) {
-                    kept[*place] = one;
-                }
-            }
+        let at = newest(&one);
+        let Some(place) = places.get(&id(&one)) else {
+            places.insert(id(&one), kept.len());
+            kept.push(Kept { one, at, digest: None });
+            continue;
+        };
+        let known = &mut kept[*place];
+        if at < known.at {
+            continue;
+        }
+        let fresh = digest(&one);
+        if at > known.at || fresh > *known.digest.get_or_insert_with(|| digest(&known.one)) {
+            *known = Kept { one, at, digest: Some(fresh) };
         }
     }
-    kept
+    kept.into_iter().map(|kept| kept.one).collect()
+}
+
+/// With what it is compared by, so that ten thousand entries with the id of a long one do not look through it as often.
+struct Kept<T> {
+    one: T,
+    at: Option<Timestamp>,
+    digest: Option<u64>,
 }
 
 fn digest<T: std::fmt::Debug>(value: &T) -> u64 {

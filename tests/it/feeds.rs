@@ -13,6 +13,7 @@ use vendord::model::Page;
 use vendord::model::page::{Impact, Status};
 
 use crate::harness::skip;
+use crate::hostile::holds;
 
 /// Folders of the corpus that can be read.
 const READ: &[&str] = &["statuspage", "incidentio", "rss"];
@@ -149,51 +150,6 @@ fn captured_feed(label: &str, body: &[u8], page: Result<Page, Unreadable>) {
     let entries = ["<item>", "<item ", "<entry>", "<entry "].iter().map(|tag| text.matches(tag).count()).sum::<usize>();
     let found = page.incidents.len() + page.maintenances.len();
     assert!(found <= entries && (found > 0 || entries == 0), "{label}: {found} of {entries} entries");
-}
-
-// --- what holds for every page --------------------------------------------------------------------------------------
-
-fn holds(label: &str, page: &Page) {
-    unique(label, page.components.iter().map(|c| &c.id));
-    unique(label, page.incidents.iter().map(|i| &i.id));
-    unique(label, page.maintenances.iter().map(|m| &m.id));
-    newest_first(label, page.incidents.iter().filter_map(|i| i.started_at));
-    newest_first(label, page.maintenances.iter().filter_map(|m| m.starts_at));
-    page.components.iter().for_each(|c| clean_line(label, &c.name));
-    for i in &page.incidents {
-        clean_line(label, &i.title);
-        newest_first(label, i.updates.iter().filter_map(|u| u.at));
-        assert!(i.started_at.zip(i.resolved_at).is_none_or(|(start, end)| start <= end), "{label}: {} ends before it starts", i.id);
-        assert!(i.resolved_at.is_none() || i.stage.is_none_or(|s| s.is_over()), "{label}: {} is over and is not", i.id);
-        i.updates.iter().for_each(|u| clean(label, &u.body));
-        i.touches.iter().for_each(|t| clean_line(label, &t.name));
-    }
-    for m in &page.maintenances {
-        clean_line(label, &m.title);
-        newest_first(label, m.updates.iter().filter_map(|u| u.at));
-        assert!(m.starts_at.zip(m.ends_at).is_none_or(|(start, end)| start <= end), "{label}: {} ends before it starts", m.id);
-        m.updates.iter().for_each(|u| clean(label, &u.body));
-    }
-}
-
-fn unique<'i>(label: &str, ids: impl Iterator<Item = &'i String>) {
-    let mut seen = BTreeSet::new();
-    ids.for_each(|id| assert!(!id.is_empty() && seen.insert(id), "{label}: {id:?} twice"));
-}
-
-fn newest_first<T: Ord + std::fmt::Debug>(label: &str, times: impl Iterator<Item = T>) {
-    let times: Vec<T> = times.collect();
-    assert!(times.is_sorted_by(|a, b| a >= b), "{label}: not newest first: {times:?}");
-}
-
-fn clean_line(label: &str, text: &str) {
-    assert!(!text.is_empty() && !text.contains('\n'), "{label}: {text:?}");
-    clean(label, text);
-}
-
-fn clean(label: &str, text: &str) {
-    let is_fine = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}'));
-    assert!(text.chars().all(is_fine) && text.trim() == text, "{label}: {text:?}");
 }
 
 // --- Statuspage and its like: the facts once more, straight from the file -------------------------------------------

@@ -16,6 +16,7 @@ mod feed_verb;
 mod feeds;
 mod harness;
 mod harness_itself;
+mod hostile;
 mod import;
 mod incidents_verb;
 mod pages;

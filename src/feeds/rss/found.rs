@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::xml::Entry;
+use crate::feeds::statuspage::notes;
 use crate::feeds::text::{self, BODY_CHARS, TITLE_CHARS};
 use crate::model::Timestamp;
 use crate::model::page::{Incident, Maintenance, Oddities, Stage, Touched, Update};
 
-/// Ids and addresses longer than this are hashed, or dropped.
+/// Ids longer than this are hashed.
 const ID_CHARS_MAX: usize = 300;
-const URL_BYTES_MAX: usize = 2_000;
 const UNKNOWN_WORDS_MAX: usize = 20;
 const TOUCHED_MAX: usize = 200;
 
@@ -47,7 +47,8 @@ impl Found {
     pub fn word(&mut self, printed: &str) -> Word {
         let word = word(printed);
         if word == Word::Unknown && self.oddities.unknown_words.len() < UNKNOWN_WORDS_MAX {
-            self.oddities.unknown_words.push(format!("stage: {}", text::line(printed, 60).text));
+            let printed = text::line(printed, 60).text;
+            self.oddities.unknown_words.extend((!printed.is_empty()).then(|| format!("stage: {printed}")));
         }
         word
     }
@@ -92,20 +93,23 @@ impl Found {
 
 /// The id that the feed gives, else one made of what does not change while the entry lives.
 pub fn id(entry: &Entry, title: &str, started_at: Option<Timestamp>) -> String {
-    let given = text::line(&entry.id, ID_CHARS_MAX);
-    if !given.text.is_empty() && !given.cut {
-        return given.text;
+    id_of(&entry.id, title, started_at)
+}
+
+/// As [`id`], where only a part of what the feed gives is the id.
+pub fn id_of(given: &str, title: &str, started_at: Option<Timestamp>) -> String {
+    let clean = text::line(given, ID_CHARS_MAX);
+    if !clean.text.is_empty() && !clean.cut {
+        return clean.text;
     }
     let start = started_at.map(|at| at.to_string()).unwrap_or_default();
-    let seed = if given.cut { entry.id.clone() } else { format!("{title}\n{start}") };
+    let seed = if clean.cut { given.to_owned() } else { format!("{title}\n{start}") };
     let digest = Sha256::digest(seed.as_bytes());
     digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub fn url(link: &str) -> Option<String> {
-    let link = link.trim();
-    let is_web = link.starts_with("https://") || link.starts_with("http://");
-    (is_web && link.len() <= URL_BYTES_MAX && !link.contains(char::is_control)).then(|| link.to_owned())
+    notes::link(Some(link.trim()))
 }
 
 pub fn touched<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Touched> {

@@ -36,7 +36,7 @@ fn entry(entry: &Entry, found: &mut Found) {
     let newest = entry.newest().map(|moment| moment.at);
     let mut incident = found.incident(entry, title, began_at.or(entry.published.map(|moment| moment.at)));
     if let Some(id) = incident_id(&entry.id) {
-        incident.id = id.to_owned();
+        incident.id = found::id_of(id, &incident.title, incident.started_at);
     }
     incident.stage = stated;
     // Without the prefix it is open; how far they are is not said.
@@ -66,6 +66,16 @@ fn pacific(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_as_clean_as_those_of_other_feeds() {
+        for (id, want) in [(":feed:\u{1b}a\u{202e}b.1", "ab"), (&format!(":feed:{}.1", "x".repeat(9_999)), "")] {
+            let mut found = Found::default();
+            entry(&Entry { id: id.to_owned(), ..Entry::default() }, &mut found);
+            let got = &found.incidents[0].id;
+            assert!(if want.is_empty() { got.len() == 24 } else { got == want }, "{got:?}");
+        }
+    }
 
     #[test]
     fn pacific_time_has_two_offsets() {

@@ -4,6 +4,7 @@
 //! that is not there means) is the format's.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,6 +19,9 @@ use crate::model::page::{Component, Impact, Incident, Maintenance, Oddities, Sta
 pub const UPDATES_MAX: usize = 100_000;
 /// More names of touched components in one document are refused.
 const TOUCHED_MAX: usize = 200_000;
+/// A name that stands in a document once is copied to everything that refers to it: more than this is refused, since what
+/// it takes is not bounded by what was sent.
+const COPIED_BYTES_MAX: usize = 8 << 20;
 
 /// What a document says, before a format makes a page of it.
 pub struct Api {
@@ -154,7 +158,7 @@ pub fn read(format: &'static str, text: &str, is_ours: impl Fn(&str) -> Result<(
     };
     let mut reader = Reader { page: notes::link(about.url.as_str()), ..Reader::default() };
     let indicator = body.status.0.and_then(|verdict| indicator(&verdict, &mut reader.notes));
-    let components = reader.components(body.components.within("components")?);
+    let components = reader.components(body.components.within("components")?)?;
     let incidents = body.incidents.within("incidents")?;
     let maintenances = body.scheduled_maintenances.within("maintenances")?;
     reader.learn_names(incidents.iter().chain(&maintenances))?;
@@ -180,44 +184,63 @@ struct Reader {
     names: BTreeMap<String, Option<String>>,
     updates: usize,
     touched: usize,
+    copied_bytes: usize,
     notes: Notes,
 }
 
 impl Reader {
-    fn components(&mut self, entries: Vec<Entry>) -> Vec<Component> {
+    fn components(&mut self, entries: Vec<Entry>) -> Result<Vec<Component>, Unreadable> {
         let entries = newest_of_each(entries);
+        let mut groups: BTreeMap<&str, Option<String>> = BTreeMap::new();
         for entry in &entries {
+            let name = self.notes.line(entry.name.as_str());
+            if let (true, Some(id)) = (entry.is_group(), entry.id.as_str()) {
+                learn(&mut groups, id, name.clone());
+            }
             if let Some(id) = entry.id() {
-                let name = self.notes.line(entry.name.as_str()).unwrap_or_else(|| id.clone());
-                self.names.insert(id, (!entry.is_group()).then_some(name));
+                let name = (!entry.is_group()).then(|| name.unwrap_or_else(|| id.clone()));
+                learn(&mut self.names, id, name);
             }
         }
-        let groups: BTreeMap<&str, &Entry> = entries.iter().filter(|e| e.is_group()).filter_map(|e| Some((e.id.as_str()?, e))).collect();
-        entries.iter().filter(|e| !e.is_group()).filter_map(|e| self.component(e, &groups)).collect()
+        let leaves = entries.iter().filter(|e| !e.is_group());
+        leaves.filter_map(|e| self.component(e, &groups).transpose()).collect()
     }
 
-    fn component(&mut self, entry: &Entry, groups: &BTreeMap<&str, &Entry>) -> Option<Component> {
-        let id = entry.id()?;
-        let group = entry.group_id.as_str().and_then(|group| groups.get(group));
-        Some(Component {
+    fn component(&mut self, entry: &Entry, groups: &BTreeMap<&str, Option<String>>) -> Result<Option<Component>, Unreadable> {
+        let Some(id) = entry.id() else { return Ok(None) };
+        let group = entry.group_id.as_str().and_then(|group| groups.get(group)?.as_ref());
+        self.copies(group.map_or(0, String::len))?;
+        Ok(Some(Component {
             name: self.names.get(&id).cloned().flatten().unwrap_or_else(|| id.clone()),
-            group: group.and_then(|group| self.notes.line(group.name.as_str())),
+            group: group.cloned(),
             region: None,
             status: self.notes.meaning("status", entry.status.as_str(), component_status).unwrap_or(Status::Unknown),
             id,
-        })
+        }))
+    }
+
+    fn copies(&mut self, bytes: usize) -> Result<(), Unreadable> {
+        self.copied_bytes += bytes;
+        if self.copied_bytes > COPIED_BYTES_MAX {
+            return Err(Unreadable::TooMany { what: "bytes of repeated names", max: COPIED_BYTES_MAX });
+        }
+        Ok(())
     }
 
     /// Documents without components still name some: those of which an event says itself that it touches them.
     fn learn_names<'e, 'd: 'e>(&mut self, events: impl Iterator<Item = &'e Event<'d>>) -> Result<(), Unreadable> {
+        let mut learned = BTreeMap::new();
         for event in events {
             for entry in listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")? {
                 if let (Some(id), Some(name)) = (entry.id(), notes::id(entry.name.as_str()))
-                    && self.names.len() < COMPONENTS_MAX
+                    && learned.len() < COMPONENTS_MAX
                 {
-                    self.names.entry(id).or_insert((!entry.is_group()).then_some(name));
+                    learn(&mut learned, id, (!entry.is_group()).then_some(name));
                 }
             }
+        }
+        for (id, name) in learned {
+            self.names.entry(id).or_insert(name);
         }
         Ok(())
     }
@@ -235,7 +258,7 @@ impl Reader {
         let stage = self.notes.meaning("stage", event.status.as_str(), incident_stage);
         let posts = listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         Ok(Some(Incident {
-            title: self.notes.line(event.name.as_str()).unwrap_or_else(|| format!("Incident {id}")),
+            title: self.notes.title(event.name.as_str(), "Incident", &id),
             impact: self.notes.meaning("impact", event.impact.as_str(), impact),
             stage,
             started_at: event.started_at.instant().or(event.created_at.instant()),
@@ -243,7 +266,7 @@ impl Reader {
             undecided: false,
             // Of an incident that was opened again, the end is the one before.
             resolved_at: event.resolved_at.instant().filter(|_| stage.is_none_or(Stage::is_over)),
-            url: self.link(event, &id),
+            url: self.link(event, &id)?,
             touches: self.touches(event, &posts)?,
             updates: self.updates(posts, incident_stage)?,
             id,
@@ -254,19 +277,21 @@ impl Reader {
         let Some(id) = event.id() else { return Ok(None) };
         let posts = listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         Ok(Some(Maintenance {
-            title: self.notes.line(event.name.as_str()).unwrap_or_else(|| format!("Maintenance {id}")),
+            title: self.notes.title(event.name.as_str(), "Maintenance", &id),
             stage: self.notes.meaning("stage", event.status.as_str(), maintenance_stage),
             starts_at: event.scheduled_for.instant(),
             ends_at: event.scheduled_until.instant(),
-            url: self.link(event, &id),
+            url: self.link(event, &id)?,
             touches: self.touches(event, &posts)?,
             updates: self.updates(posts, maintenance_stage)?,
             id,
         }))
     }
 
-    fn link(&self, event: &Event, id: &str) -> Option<String> {
-        notes::link(event.shortlink.as_str()).or_else(|| notes::incident_link(self.page.as_deref(), id))
+    fn link(&mut self, event: &Event, id: &str) -> Result<Option<String>, Unreadable> {
+        let link = notes::link(event.shortlink.as_str()).or_else(|| notes::incident_link(self.page.as_deref(), id));
+        self.copies(link.as_ref().map_or(0, String::len))?;
+        Ok(link)
     }
 
     fn updates(&mut self, posts: Vec<Post>, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
@@ -284,11 +309,10 @@ impl Reader {
 
     /// What the event lists; where that is nothing (as in a quarter of all open incidents), what its updates name.
     fn touches(&mut self, event: &Event, posts: &[Post]) -> Result<Vec<Touched>, Unreadable> {
-        let mut touches: Vec<Touched> = listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")?
-            .iter()
-            .filter(|entry| !entry.is_group())
-            .filter_map(|entry| self.touch(entry.id.as_str(), entry.name.as_str()))
-            .collect();
+        let mut touches = Vec::new();
+        for entry in listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")?.iter().filter(|e| !e.is_group()) {
+            touches.extend(self.touch(entry.id.as_str(), entry.name.as_str())?);
+        }
         if touches.is_empty() {
             touches = self.affected(posts)?;
         }
@@ -303,7 +327,7 @@ impl Reader {
         let mut found: BTreeMap<String, Touched> = BTreeMap::new();
         for post in posts {
             for one in listed::<Affected, COMPONENTS_MAX>(post.affected_components, "affected components")? {
-                if let Some(touched) = self.touch(one.code.as_str(), one.name.as_str()) {
+                if let Some(touched) = self.touch(one.code.as_str(), one.name.as_str())? {
                     found.entry(touched.id.clone().unwrap_or_else(|| touched.name.clone())).or_insert(touched);
                 }
             }
@@ -313,14 +337,15 @@ impl Reader {
 
     /// By the component's own name where it is known: the one that is printed may begin with the group's. Groups touch
     /// nothing that their members do not.
-    fn touch(&mut self, id: Option<&str>, printed: Option<&str>) -> Option<Touched> {
+    fn touch(&mut self, id: Option<&str>, printed: Option<&str>) -> Result<Option<Touched>, Unreadable> {
         let id = notes::id(id);
         let name = match id.as_ref().and_then(|id| self.names.get(id)) {
-            Some(None) => return None,
-            Some(Some(known)) => known.clone(),
-            None => self.notes.line(printed).or_else(|| id.clone())?,
+            Some(None) => return Ok(None),
+            Some(Some(known)) => Some(known.clone()),
+            None => self.notes.line(printed).or_else(|| id.clone()),
         };
-        Some(Touched { id, name })
+        self.copies(name.as_ref().map_or(0, String::len))?;
+        Ok(name.map(|name| Touched { id, name }))
     }
 }
 
@@ -329,6 +354,15 @@ impl Event<'_> {
     fn id(&self) -> Option<String> {
         let made_up = || Some(format!("{} {}", self.name.as_str()?, self.created_at.as_str().unwrap_or_default()));
         notes::id(self.id.as_str().or(self.shortlink.as_str())).or_else(|| notes::id(made_up().as_deref()))
+    }
+}
+
+/// Where one thing has two names, the first by the alphabet counts: which of them stands first in a document means nothing.
+fn learn<K: Ord>(names: &mut BTreeMap<K, Option<String>>, id: K, name: Option<String>) {
+    match names.entry(id) {
+        Slot::Vacant(slot) => drop(slot.insert(name)),
+        Slot::Occupied(mut slot) if name < *slot.get() => drop(slot.insert(name)),
+        Slot::Occupied(_) => {}
     }
 }
 

@@ -132,7 +132,6 @@ impl Reader {
     fn entry(&mut self, entry: &Past, under: Option<Under>, document: &Document) {
         let Some(id) = notes::id(entry.code.as_str()) else { return };
         let (start, end) = self.span(entry, under);
-        let title = self.notes.line(entry.name.as_str());
         // Relative to the address of the archive, which lies in the page.
         let page = document.url.and_then(|url| url.join(".").ok());
         let url = notes::incident_link(page.as_ref().map(url::Url::as_str), &id);
@@ -140,7 +139,7 @@ impl Reader {
         let body = self.notes.body(entry.message.as_str());
         if entry.impact.as_str() == Some("maintenance") {
             self.maintenances.push(Maintenance {
-                title: title.unwrap_or_else(|| format!("Maintenance {id}")),
+                title: self.notes.title(entry.name.as_str(), "Maintenance", &id),
                 stage: Some(Stage::Completed),
                 starts_at: start,
                 ends_at: end,
@@ -151,7 +150,7 @@ impl Reader {
             });
         } else {
             self.incidents.push(Incident {
-                title: title.unwrap_or_else(|| format!("Incident {id}")),
+                title: self.notes.title(entry.name.as_str(), "Incident", &id),
                 impact: self.notes.meaning("impact", entry.impact.as_str(), api::impact),
                 stage: Some(Stage::Resolved),
                 started_at: start,

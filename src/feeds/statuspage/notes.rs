@@ -28,6 +28,11 @@ impl Notes {
         Some(clean.text).filter(|text| !text.is_empty())
     }
 
+    /// A title; without one, what it is of (`Incident`) and its id.
+    pub fn title(&mut self, raw: Option<&str>, of: &str, id: &str) -> String {
+        self.line(raw).unwrap_or_else(|| text::line(&format!("{of} {id}"), text::TITLE_CHARS).text)
+    }
+
     /// A body, which may contain HTML.
     pub fn body(&mut self, raw: Option<&str>) -> String {
         let clean = text::lines(&text::plain(raw.unwrap_or_default()), text::BODY_CHARS);
@@ -46,8 +51,9 @@ impl Notes {
     }
 
     pub fn unknown(&mut self, kind: &str, word: &str) {
-        if self.words.len() < WORDS_MAX {
-            self.words.insert(format!("{kind}: {}", text::line(word, WORD_CHARS).text));
+        let word = text::line(word, WORD_CHARS).text;
+        if self.words.len() < WORDS_MAX && !word.is_empty() {
+            self.words.insert(format!("{kind}: {word}"));
         }
     }
 
@@ -65,8 +71,9 @@ pub fn id(raw: Option<&str>) -> Option<String> {
 pub fn link(raw: Option<&str>) -> Option<String> {
     let raw = raw.filter(|raw| raw.len() <= LINK_BYTES)?;
     let url = Url::parse(raw).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    // As written where that is plain, else with everything escaped.
-    Some(if raw.bytes().all(|b| b.is_ascii_graphic()) { raw.to_owned() } else { url.into() })
+    // As written where that is plain, else as a browser would understand it (`https:/a.example`), with everything escaped.
+    let is_plain = ["https://", "http://"].iter().any(|scheme| raw.starts_with(scheme)) && raw.bytes().all(|b| b.is_ascii_graphic());
+    Some(if is_plain { raw.to_owned() } else { url.into() })
 }
 
 /// The page of the incident `id` below the address of a page.
@@ -85,6 +92,8 @@ mod tests {
             ("https://stspg.example/1", Some("https://stspg.example/1")),
             ("http://status.example", Some("http://status.example")),
             ("https://status.example/a b\u{202e}", Some("https://status.example/a%20b%E2%80%AE")),
+            ("https:/status.example", Some("https://status.example/")),
+            ("HTTPS:0//status.example", Some("https://0.0.0.0//status.example")),
             ("javascript:alert(1)", None),
             ("/incidents/1", None),
         ] {
@@ -95,8 +104,18 @@ mod tests {
     }
 
     #[test]
-    fn unknown_words_are_few_and_short() {
+    fn a_title_is_never_too_long() {
+        for (raw, id) in [(None, "x".repeat(300)), (Some("t".repeat(999)), "x".to_owned())] {
+            assert_eq!(Notes::default().title(raw.as_deref(), "Incident", &id).chars().count(), text::TITLE_CHARS);
+        }
+        assert_eq!(Notes::default().title(Some(" "), "Incident", "7"), "Incident 7");
+    }
+
+    #[test]
+    fn unknown_words_are_few_and_short_and_can_be_seen() {
         let mut notes = Notes::default();
+        notes.unknown("status", "\u{202e} \0");
+        assert_eq!(notes.words.len(), 0);
         for i in 0..1000 {
             notes.unknown("status", &format!("{i}{}", "x".repeat(1000)));
         }

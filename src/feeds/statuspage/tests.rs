@@ -312,6 +312,33 @@ fn read(body: &str) -> Result<Page, Unreadable> {
 }
 
 #[test]
+fn which_of_two_names_stands_first_means_nothing() {
+    let incident = |id: &str, name: &str| format!(r#"{{"id": "{id}", "components": [{{"id": "c", "name": "{name}"}}]}}"#);
+    let group = |name: &str| format!(r#"{{"id": "g", "group": true, "name": "{name}"}}"#);
+    let leaf = |name: &str| format!(r#"{{"id": "d", "group_id": "g", "name": "{name}"}}"#);
+    let page = |components: [String; 4], incidents: [String; 2]| {
+        let (components, incidents) = (components.join(","), incidents.join(","));
+        read(&format!(r#"{{"page": {{"id": "lanternqx001"}}, "components": [{components}], "incidents": [{incidents}]}}"#)).unwrap()
+    };
+    let one = page([group("Old"), group("New"), leaf("Was"), leaf("Is")], [incident("1", "Dock"), incident("2", "Pier")]);
+    let turned = page([leaf("Is"), leaf("Was"), group("New"), group("Old")], [incident("2", "Pier"), incident("1", "Dock")]);
+    assert_eq!(one, turned);
+    assert_eq!((one.components[0].name.as_str(), one.components[0].group.as_deref()), ("Is", Some("New")));
+    assert!(one.incidents.iter().all(|i| i.touches[0].name == "Dock"));
+}
+
+#[test]
+fn names_are_copied_only_so_often() {
+    let group = format!(r#"{{"id": "g", "group": true, "name": "{}"}}"#, "N".repeat(300));
+    let page = |leaves: usize| {
+        let leaves: Vec<String> = (0..leaves).map(|n| format!(r#"{{"id": "{n}", "group_id": "g"}}"#)).collect();
+        read(&format!(r#"{{"page": {{"id": "lanternqx001"}}, "components": [{group},{}]}}"#, leaves.join(",")))
+    };
+    assert_eq!(page(20_000).unwrap().components.len(), 20_000);
+    assert_eq!(page(30_000), Err(Unreadable::TooMany { what: "bytes of repeated names", max: 8 << 20 }));
+}
+
+#[test]
 fn what_is_no_page_is_refused_and_says_why() {
     for (body, why) in [
         ("{}", "it has no page.id"),

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use divan::counter::ItemsCount;
+use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use vendord::declared::archive::{Ledger, Reading};
+use vendord::feeds::{self, Document};
 use vendord::health::{CheckState, Run, fold};
-use vendord::model::{KofN, Observation, Outcome, Reason, SeverityCap, Terms, Timestamp, VendorId};
+use vendord::model::page::Incident;
+use vendord::model::{KofN, Observation, Outcome, Reason, SeverityCap, Terms, Timestamp, Uuid, VendorId};
 use vendord::schedule::{Cadence, Now, Schedule};
 use vendord::store::{Batch, JournalRow, RegisteredCheck, Registration, Writer};
 use vendord::web::board::{CheckFigures, Figures, VendorCounters, VendorFigures};
@@ -129,4 +132,32 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
     };
     let figures = Figures { vendors: vec![vendor], ..Figures::default() };
     bencher.bench(|| render(black_box(&figures), Style { full: true, open_metrics: false }, Timestamp::from_millis(15_000)));
+}
+
+const PAGES: &[(&str, &str)] = &[
+    ("statuspage", include_str!("../tests/fixtures/feeds/statuspage/summary-groups.json")),
+    ("incidentio", include_str!("../tests/fixtures/feeds/rss/incidentio.atom")),
+    ("rss", include_str!("../tests/fixtures/feeds/rss/statuspage-planned.atom")),
+];
+
+/// From bytes to a settled page, with the format known as in the daemon.
+#[divan::bench(args = PAGES.iter().map(|(name, _)| *name))]
+fn read_a_page(bencher: Bencher, name: &str) {
+    let (_, body) = PAGES.iter().find(|(known, _)| *known == name).expect("a name of the list");
+    let found = feeds::detect(&Document::new(None, None, body.as_bytes())).expect("a fixture is of a known format").0;
+    let bytes = BytesCount::new(body.len());
+    bencher.counter(bytes).bench(|| feeds::read(&Document::new(None, None, black_box(body.as_bytes())), Some(found)));
+}
+
+/// A history of 50 incidents that says what it said before.
+#[divan::bench]
+fn compare_a_history_that_did_not_change(bencher: Bencher) {
+    let body = include_bytes!("../tests/fixtures/feeds/statuspage/incidents.json");
+    let mut page = feeds::read(&Document::new(None, None, body), None).expect("a fixture can be read");
+    let first = page.incidents[0].clone();
+    page.incidents = (0..50).map(|n| Incident { id: format!("i{n}"), ..first.clone() }).collect();
+    let reading = Reading { at: Timestamp::from_millis(0), live: &page, history: &[], first_sight: true, moved_at: None };
+    let mut ledger = Ledger::default();
+    ledger.read(&reading, |_, _| None, Uuid::now_v7);
+    bencher.bench_local(|| assert!(ledger.read(&reading, |_, _| None, Uuid::now_v7).is_empty()));
 }

@@ -16,8 +16,10 @@ use vendord::probes::Workshop;
 use super::holds;
 use super::meter::{Cost, measure};
 
+type Target = (&'static str, fn(&[u8]));
+
 /// Everything that is no format of a status page.
-pub const OTHERS: &[(&str, fn(&[u8]))] =
+pub const OTHERS: &[Target] =
     &[("detect", detect), ("text", clean), ("json", json), ("xml", xml), ("retry_after", waits), ("config", configuration)];
 
 /// The most that one input may cost, whatever it is.

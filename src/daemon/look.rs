@@ -248,9 +248,11 @@ impl Asker<'_> {
         let Some((format, document)) = memory.found.clone() else {
             return self.find(memory, None).await;
         };
-        if self.is_second_best(&document) && memory.better_due.is_none_or(|due| due <= clock::instant()) {
+        if memory.better_due.is_none_or(|due| due <= clock::instant()) {
             memory.better_due = Some(clock::instant() + BETTER_EVERY);
-            if let (Ok(page), hints) = self.find(memory, None).await {
+            if self.is_second_best(&document)
+                && let (Ok(page), hints) = self.find(memory, None).await
+            {
                 return (Ok(page), hints);
             }
         }

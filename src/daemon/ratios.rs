@@ -52,11 +52,20 @@ fn ratios(path: &Path) -> Result<(ByVendor, ByVendor), StoreError> {
         };
         all.insert(vendor.id.clone(), UPTIME_DAYS.map(over));
     }
-    let mut resolved = ByVendor::new();
-    for (place, days) in UPTIME_DAYS.into_iter().enumerate() {
-        for (vendor, mean) in past.reader.time_to_resolve(past.now - DAY * days as u32)? {
-            resolved.entry(vendor).or_default()[place] = Some(mean);
+    Ok((all, time_to_resolve(&past)?))
+}
+
+/// Mean seconds from start to end of the incidents that ended in each window.
+fn time_to_resolve(past: &Past) -> Result<ByVendor, StoreError> {
+    let window = |days: u64| past.now - DAY * days as u32;
+    let longest = window(UPTIME_DAYS[UPTIME_DAYS.len() - 1]);
+    let mut sums: BTreeMap<VendorId, [(f64, u32); UPTIME_DAYS.len()]> = BTreeMap::new();
+    for (vendor, end, took) in past.reader.resolved_since(longest)? {
+        let sums = sums.entry(vendor).or_default();
+        for (sum, _) in sums.iter_mut().zip(UPTIME_DAYS).filter(|(_, days)| end > window(*days)) {
+            *sum = (sum.0 + took.as_secs_f64(), sum.1 + 1);
         }
     }
-    Ok((all, resolved))
+    let mean = |(sum, count): (f64, u32)| (count > 0).then(|| sum / f64::from(count));
+    Ok(sums.into_iter().map(|(vendor, sums)| (vendor, sums.map(mean))).collect())
 }

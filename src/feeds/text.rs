@@ -62,7 +62,9 @@ fn cut(text: String, chars_max: usize, more: bool) -> Clean {
         return Clean { text, cut: false };
     }
     let kept: String = text.chars().take(chars_max.saturating_sub(CUT_MARK.chars().count())).collect();
-    Clean { text: kept.trim_end().to_owned() + CUT_MARK, cut: true }
+    // Nothing but blanks was looked at.
+    let text = if kept.is_empty() { CUT_MARK.trim_start().to_owned() } else { kept.trim_end().to_owned() + CUT_MARK };
+    Clean { text, cut: true }
 }
 
 /// Neither control, nor one of the characters that change the direction of text, are invisible, or are none.
@@ -199,6 +201,8 @@ mod tests {
         ] {
             assert_eq!(line(text, max).text, want, "{text:?}");
         }
+        let blank = " \u{200b}".repeat(9_999) + "a";
+        assert!([line(&blank, 300), lines(&blank, 300)].iter().all(|clean| clean.cut && clean.text == "[…]"));
         assert_eq!(lines("a \n\n\n b\r\nc\n\n", 300).text, "a\n\nb\nc");
         let long = lines(&"x".repeat(1 << 20), BODY_CHARS);
         assert!(long.cut && long.text.chars().count() == BODY_CHARS && long.text.ends_with(CUT_MARK));

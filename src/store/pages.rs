@@ -351,13 +351,17 @@ impl Reader {
         .collect()
     }
 
-    /// Mean seconds from start to end of the incidents that concern us and ended after `since`, by vendor.
-    pub fn time_to_resolve(&self, since: Timestamp) -> Result<BTreeMap<VendorId, f64>, StoreError> {
+    /// Of the incidents that concern us and ended after `since`: vendor, end, and how long it took.
+    pub fn resolved_since(&self, since: Timestamp) -> Result<Vec<(VendorId, Timestamp, Duration)>, StoreError> {
+        // The conditions are those of an index that holds all that is asked for.
         let mut rows = self.db.prepare_cached(
-            "SELECT vendor, avg(ends_at - starts_at) / 1000.0 FROM incidents
-             WHERE kind = 'incident' AND concerns = 1 AND removed = 0 AND open = 0 AND starts_at IS NOT NULL AND ends_at > ?1 GROUP BY vendor",
+            "SELECT vendor, ends_at, starts_at FROM incidents
+             WHERE kind = 'incident' AND concerns = 1 AND removed = 0 AND open = 0 AND starts_at IS NOT NULL AND ends_at > ?1",
         )?;
-        let rows = rows.query_map([since.as_millis()], |r| Ok((VendorId::new(r.get::<_, String>(0)?), r.get(1)?)))?;
+        let rows = rows.query_map([since.as_millis()], |r| {
+            let (end, start) = (Timestamp::from_millis(r.get(1)?), Timestamp::from_millis(r.get(2)?));
+            Ok((VendorId::new(r.get::<_, String>(0)?), end, end.since(start)))
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

@@ -76,7 +76,7 @@ fn updates(entry: &Entry, found: &mut Found) -> Vec<Said> {
         let word = paragraph.word.as_deref().map_or(Word::Update, |word| found.word(word));
         let body = found.body(paragraph.html);
         // The template adds a full stop to whatever was written.
-        let body = body.strip_suffix('.').unwrap_or(&body).to_owned();
+        let body = body.strip_suffix('.').unwrap_or(&body).trim_end().to_owned();
         said.push(Said { at, word, body });
     }
     said
@@ -104,4 +104,18 @@ fn on_one_line(entry: &Entry, found: &mut Found) -> Vec<Said> {
         Said { at: *at, word: found.word(word), body: body[..length].trim().to_owned() }
     });
     said.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_full_stop_of_the_template_no_blank_is_left() {
+        let content = "<p><small>Sep <var data-var='date'>25</var>, <var data-var='time'>15:15:00</var> GMT+0</small><br>\
+                       <strong>Resolved</strong> - Fixed .</p>";
+        let mut found = Found::default();
+        let said = updates(&Entry { content: content.to_owned(), ..Entry::default() }, &mut found);
+        assert_eq!(said.iter().map(|said| said.body.as_str()).collect::<Vec<_>>(), ["Fixed"]);
+    }
 }

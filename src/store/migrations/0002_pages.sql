@@ -59,6 +59,9 @@ CREATE TABLE incidents (
     UNIQUE (vendor, source, kind, source_id)
 ) STRICT;
 CREATE INDEX incidents_by_start ON incidents (vendor, starts_at);
+-- Times to resolve are read every minute: without the facts, and only from the window on.
+CREATE INDEX incidents_resolved ON incidents (ends_at, vendor, starts_at)
+    WHERE kind = 'incident' AND concerns = 1 AND removed = 0 AND open = 0 AND starts_at IS NOT NULL;
 CREATE INDEX incidents_open ON incidents (vendor) WHERE open = 1;
 
 -- Append-only. Version 1 has no changes; an older version is the latest one with the changes after it undone.

@@ -21,7 +21,7 @@ const TOKENS: &[&str] = &[
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -30,7 +30,7 @@ impl Random {
 
     /// Below `end`; 0 where that is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+        (self.number() % end.max(1) as u64) as usize
     }
 
     fn one_of<'t, T>(&mut self, all: &'t [T]) -> &'t T {
@@ -80,7 +80,7 @@ fn in_bytes(data: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
         }
         5 if !data.is_empty() => {
             let at = random.below(data.len());
-            data[at] = random.next() as u8;
+            data[at] = random.number() as u8;
         }
         _ => {
             let token = random.one_of(TOKENS).as_bytes();

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! prober ──Saw──▶ recorder ──Committed──▶ dispatcher ──Attempted──▶ recorder
+//! reader ──Read─┘    │
 //!    ▲               │
 //!    └── Command ────┴──▶ board ──▶ web
 //! ```
 //!
-//! The recorder is a thread, because SQLite blocks; the others are tasks. Everything flows through it, so that nothing
+//! The recorder is a thread, because SQLite blocks, and so is the reader of pages; the others are tasks. Everything flows through it, so that nothing
 //! is seen outside before it is durable.
 
 mod alerts;
@@ -181,13 +182,18 @@ impl Daemon {
         })
     }
 
-    fn start_looking(&mut self) {
+    fn start_looking(&mut self) -> anyhow::Result<()> {
         if let Some((reader, commands)) = self.reader.take() {
-            tokio::spawn(reader.run(commands, self.stop_looking.clone()));
+            // A thread of its own: pages are read seldom, and waking other threads for each would cost more than reading it.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the reader")?;
+            let stop = self.stop_looking.clone();
+            let work = move || runtime.block_on(reader.run(commands, stop));
+            std::thread::Builder::new().name("reader".into()).spawn(work).context("cannot start a thread")?;
         }
         if let (Some(prober), Some(commands)) = (self.prober.take(), self.prober_commands.take()) {
             tokio::spawn(prober.run(commands, self.stop_looking.clone()));
         }
+        Ok(())
     }
 
     async fn until_signal(mut self) -> Result<(), RunError> {
@@ -196,7 +202,7 @@ impl Daemon {
         let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let gone = self.recorder_gone.clone();
-        self.start_looking();
+        self.start_looking()?;
         self.site.ready.store(true, Ordering::Release);
         let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
@@ -226,7 +232,7 @@ impl Daemon {
         if let Some((reader, _)) = &mut self.reader {
             reader.once(read_all);
         }
-        self.start_looking();
+        self.start_looking()?;
         let _ = tokio::join!(looked, read);
         let began = clock::instant();
         // A result is committed within `commit_within`; only then it is known what has to be delivered.

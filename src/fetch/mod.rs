@@ -94,7 +94,7 @@ pub struct Fetch {
 }
 
 /// Connections to one host that wait for the next GET, and for how long.
-const KEPT_PER_HOST: usize = 2;
+const KEPT_PER_HOST: usize = 4;
 const KEPT_FOR: Duration = Duration::from_secs(30);
 
 impl Fetch {

@@ -60,18 +60,8 @@ fn look_alike(document: &Document) -> Result<Page, Unreadable> {
         Maker::Statuspage => Err("its page.id is one of a Statuspage"),
         Maker::Unknown => Err("its page.id is no ULID"),
     })?;
-    Ok(Page {
-        format: NAME,
-        overall: overall(&api),
-        carries: statuspage::carries(lists(api.lists, statuspage::path(document)), statuspage::path(document)),
-        name: api.name,
-        url: api.url,
-        updated_at: api.updated_at,
-        components: api.components,
-        incidents: api.incidents,
-        maintenances: api.maintenances,
-        oddities: api.oddities,
-    })
+    let (overall, carries) = (overall(&api), statuspage::carries(lists(api.lists, statuspage::path(document)), statuspage::path(document)));
+    Ok(api.page(NAME, overall, carries))
 }
 
 fn overall(api: &Api) -> Status {

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::notes::{self, Notes};
 use crate::feeds::json::{self, Lax, List, Text};
 use crate::feeds::{COMPONENTS_MAX, INCIDENTS_MAX, Unreadable};
-use crate::model::Timestamp;
-use crate::model::page::{Component, Impact, Incident, Maintenance, Oddities, Stage, Status, Touched, Update};
+use crate::model::page::{Carries, Component, Impact, Incident, Maintenance, Oddities, Stage, Status, Touched, Update};
+use crate::model::{Page, Timestamp};
 
 /// More updates in one document are refused.
 pub const UPDATES_MAX: usize = 100_000;
@@ -35,6 +35,14 @@ pub struct Api {
     pub maintenances: Vec<Maintenance>,
     pub lists: Lists,
     pub oddities: Oddities,
+}
+
+impl Api {
+    /// The page of either maker, who differ in what its verdict is.
+    pub fn page(self, format: &'static str, overall: Status, carries: Carries) -> Page {
+        let Api { name, url, updated_at, components, incidents, maintenances, oddities, .. } = self;
+        Page { format, name, url, updated_at, overall, components, incidents, maintenances, carries, oddities }
+    }
 }
 
 /// Which parts a document has.

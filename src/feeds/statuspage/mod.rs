@@ -60,18 +60,8 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     if !api.lists.any() {
         return Err(Unreadable::shape(NAME, "it has no status, components, incidents or scheduled_maintenances"));
     }
-    Ok(Page {
-        format: NAME,
-        overall: overall(&api),
-        carries: carries(api.lists, path(document)),
-        name: api.name,
-        url: api.url,
-        updated_at: api.updated_at,
-        components: api.components,
-        incidents: api.incidents,
-        maintenances: api.maintenances,
-        oddities: api.oddities,
-    })
+    let (overall, carries) = (overall(&api), carries(api.lists, path(document)));
+    Ok(api.page(NAME, overall, carries))
 }
 
 /// By the components, where there are any; else the worse of what the page says of itself and what is open.

@@ -19,7 +19,7 @@ pub struct Pace {
     pub written: Option<Duration>,
     /// Something is wrong.
     pub hot: bool,
-    /// How long the last answer may be taken as fresh (`Cache-Control: max-age`, a feed's TTL).
+    /// How long the last answer may be taken as fresh (`Cache-Control: max-age`).
     pub fresh_for: Option<Duration>,
     /// Reads in a row that failed.
     pub failures: u32,

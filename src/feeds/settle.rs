@@ -109,8 +109,8 @@ mod tests {
 
     use super::*;
     use crate::declared::archive::{Ledger, Reading, Record, Version};
-    use crate::model::page::{Carries, Impact, Listing, Oddities};
-    use crate::model::{Stage, Status, Uuid};
+    use crate::model::page::{Carries, Impact, Listing};
+    use crate::model::{Stage, Uuid};
 
     fn incidents() -> impl Strategy<Value = Vec<Incident>> {
         let at = || prop::option::of((0i64..20).prop_map(|s| Timestamp::from_millis(s * 1000)));
@@ -136,18 +136,7 @@ mod tests {
     }
 
     fn page(incidents: Vec<Incident>) -> Page {
-        Page {
-            format: "test",
-            name: None,
-            url: None,
-            updated_at: None,
-            overall: Status::Unknown,
-            components: Vec::new(),
-            incidents,
-            maintenances: Vec::new(),
-            carries: Carries::default(),
-            oddities: Oddities::default(),
-        }
+        Page { incidents, ..Page::blank("test") }
     }
 
     /// The versions that an empty archive makes of two readings.

@@ -119,6 +119,24 @@ pub struct Page {
     pub oddities: Oddities,
 }
 
+impl Page {
+    /// A page of which nothing is known yet.
+    pub fn blank(format: &'static str) -> Page {
+        Page {
+            format,
+            name: None,
+            url: None,
+            updated_at: None,
+            overall: Status::Unknown,
+            components: Vec::new(),
+            incidents: Vec::new(),
+            maintenances: Vec::new(),
+            carries: Carries::default(),
+            oddities: Oddities::default(),
+        }
+    }
+}
+
 /// What a document lists. What it does not carry, its silence says nothing about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carries {

@@ -19,7 +19,7 @@ use crate::config;
 use crate::declared::archive::{Ledger, Reading, Version};
 use crate::declared::{Known, Record};
 use crate::feeds;
-use crate::model::page::{Carries, Listing, Oddities, Status};
+use crate::model::page::{Carries, Listing};
 use crate::model::{Page, SourceId, Timestamp, Uuid, VendorId};
 use crate::probes::Workshop;
 use crate::store::{Batch, Declarations, IMPORTED, Past, Reader, StoreError, StoredVersion, Writer};
@@ -266,18 +266,8 @@ fn page_of(records: Vec<Record>, listing: Listing) -> Page {
             Record::Maintenance(maintenance) => maintenances.push(maintenance),
         }
     }
-    Page {
-        format: IMPORTED,
-        name: None,
-        url: None,
-        updated_at: None,
-        overall: Status::Unknown,
-        components: Vec::new(),
-        incidents,
-        maintenances,
-        carries: Carries { components: false, incidents: listing, maintenances: listing },
-        oddities: Oddities::default(),
-    }
+    let carries = Carries { components: false, incidents: listing, maintenances: listing };
+    Page { incidents, maintenances, carries, ..Page::blank(IMPORTED) }
 }
 
 fn records_of(page: Page) -> Vec<Record> {

@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Status;
-use crate::model::page::{Carries, Oddities};
+use crate::model::page::Carries;
 
 fn at(s: i64) -> Timestamp {
     Timestamp::from_millis(s * 1000)
@@ -27,18 +26,7 @@ fn incident(id: &str, start: i64, end: Option<i64>) -> Incident {
 }
 
 fn page(listing: Listing, incidents: Vec<Incident>) -> Page {
-    Page {
-        format: "test",
-        name: None,
-        url: None,
-        updated_at: None,
-        overall: Status::Unknown,
-        components: vec![],
-        incidents,
-        maintenances: vec![],
-        carries: Carries { components: false, incidents: listing, maintenances: Listing::Absent },
-        oddities: Oddities::default(),
-    }
+    Page { incidents, carries: Carries { components: false, incidents: listing, maintenances: Listing::Absent }, ..Page::blank("test") }
 }
 
 /// A ledger with a store beside it.

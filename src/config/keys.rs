@@ -148,11 +148,11 @@ pub(super) const CHECK: &[Key] = &[
     Key::later("services", Shape::Text, "", "which of the vendor's services it stands for"),
 ];
 
-/// For kinds that see certificates.
-pub(super) const CERTIFICATE: &[Key] = &[Key::new("expires_within", Shape::Duration, "\"14d\"", "an alert when a certificate has fewer days left; changes no state")];
+/// For kinds that see certificates, or a domain's registration.
+pub(super) const CERTIFICATE: &[Key] = &[Key::new("expires_within", Shape::Duration, "\"14d\"", "an alert when a certificate (of a domain: its registration) has less time left; changes no state")];
 
-/// Kinds of checks that see certificates.
-const SEE_CERTIFICATES: &[&str] = &["http", "tls"];
+/// Kinds of checks that see something end.
+const SEE_ENDS: &[&str] = &["http", "tls", "grpc", "websocket", "domain"];
 
 /// Keys that only a check itself can have, never the defaults.
 pub(super) const NO_DEFAULT: &[&str] = &["name", "kind", "url", "address", "services", "renamed_from"];
@@ -196,7 +196,7 @@ pub(super) fn status_page_defaults() -> Vec<Key> {
 /// All keys of checks of one kind, the kind's own first.
 pub(super) fn of_check(kind: &crate::probes::Kind) -> Vec<&'static [Key]> {
     let mut keys = kind.keys.to_vec();
-    if SEE_CERTIFICATES.contains(&kind.name) {
+    if SEE_ENDS.contains(&kind.name) {
         keys.push(CERTIFICATE);
     }
     keys.push(CHECK);
@@ -225,7 +225,17 @@ pub fn tables(kinds: &Kinds) -> Vec<Described> {
     tables.push(described("match of [[routes]]".into(), &[MATCH]));
     tables.push(described("vendors/*.toml".into(), &[VENDOR]));
     tables.push(described("[[checks]]".into(), &[CHECK, CERTIFICATE]));
-    tables.extend(kinds.probes.iter().map(|kind| described(format!("[[checks]] kind = \"{}\"", kind.name), kind.keys)));
+    for kind in kinds.probes {
+        let name = format!("[[checks]] kind = \"{}\"", kind.name);
+        tables.push(described(name.clone(), kind.keys));
+        for key in kind.keys.iter().copied().flatten() {
+            match key.shape {
+                Shape::Table(inner) => tables.push(described(format!("{} of {name}", key.name), &[inner])),
+                Shape::Tables(inner) => tables.push(described(format!("[[checks.{}]] of {name}", key.name), inner)),
+                _ => {}
+            }
+        }
+    }
     tables.push(described("[[status_pages]]".into(), &[STATUS_PAGE]));
     tables
 }

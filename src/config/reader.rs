@@ -245,7 +245,14 @@ impl Table {
     }
 
     fn place_of(&self, fault: &Fault) -> Place {
-        let Some(placed) = self.places.get(fault.key) else {
+        let exact = match fault.within {
+            None => self.places.get(fault.key),
+            Some((tables, n)) => {
+                let inner = tables_name(tables, n);
+                self.places.get(&format!("{inner}.{}", fault.key)).or_else(|| self.places.get(&inner))
+            }
+        };
+        let Some(placed) = exact else {
             return self.header.clone();
         };
         let value = match fault.item.and_then(|item| placed.items.get(item)) {
@@ -255,6 +262,11 @@ impl Table {
         let part = fault.at.clone().and_then(|at| inside(&placed.source.text, &value, at));
         Place { source: placed.source.clone(), span: Some(part.unwrap_or(value)) }
     }
+}
+
+/// `steps[0]`
+fn tables_name(tables: &str, n: usize) -> String {
+    format!("{tables}[{n}]")
 }
 
 /// Bytes `at` of a text as bytes of the file, where the text stands in it letter for letter (no escapes).
@@ -289,7 +301,8 @@ pub(super) fn read(desk: &mut Desk, written: &Written, defaults: Option<&Written
 /// The value of one key. A refused one gives way to its default, so that the rest of the table can be judged.
 fn read_key(desk: &mut Desk, table: &mut Table, key: &Key, written: &Written, defaults: Option<&Written>) -> Option<Value> {
     let own = written.table.get(key.name).map(|value| (written, value));
-    let found = own.or_else(|| defaults.and_then(|from| Some((from, from.table.get(key.name)?))));
+    let shared = defaults.filter(|_| !key.alone);
+    let found = own.or_else(|| shared.and_then(|from| Some((from, from.table.get(key.name)?))));
     let Some((from, value)) = found else {
         if key.required {
             let said = (format!("`{}` is missing", key.name), example(key));
@@ -346,6 +359,9 @@ pub(super) fn unknown<'n>(name: &str, prefix: &str, known: impl IntoIterator<Ite
 
 /// What a key is when nobody writes it.
 pub(super) fn default(key: &Key) -> Option<Value> {
+    if let Shape::Tables(_) = key.shape {
+        return (!key.default.is_empty()).then(|| Value::Tables(Vec::new()));
+    }
     if let Shape::Table(keys) = key.shape {
         let inner = keys.iter().filter_map(|key| Some((key.name, default(key)?)));
         return (!key.default.is_empty()).then(|| Value::Table(Settings(inner.collect())));
@@ -376,7 +392,8 @@ impl Reading<'_, '_, '_, '_> {
             return None;
         }
         let read = match key.shape {
-            Shape::Table(keys) => self.nested(keys, name, value)?,
+            Shape::Table(keys) => self.nested(&[keys], name, value)?,
+            Shape::Tables(keys) => self.array(keys, name, value)?,
             Shape::Secret => Value::Secret(self.secret(name, value)?),
             Shape::TextOrSecret => Value::Secret(self.text_or_secret(name, value)?),
             Shape::SecretMap => Value::SecretMap(self.secret_map(name, value)?),
@@ -407,25 +424,57 @@ impl Reading<'_, '_, '_, '_> {
         self.desk.error(self.from, span, not_supported(&format!("`{name}`"), default));
     }
 
-    fn nested(&mut self, keys: &'static [Key], name: &str, value: &Spanned<DeValue>) -> Option<Value> {
-        let DeValue::Table(inner) = value.get_ref() else {
+    /// `[[checks.steps]]`; every fault of every table is told.
+    fn array(&mut self, keys: &'static [&'static [Key]], name: &str, value: &Spanned<DeValue>) -> Option<Value> {
+        let Some(items) = value.get_ref().as_array() else {
             let said = (
-                format!("{name} is {}, not a table", values::kind(value.get_ref())),
-                Some(format!("write `{name} = {{ {} = .. }}`", keys[0].name)),
+                format!("{name} is {}, not an array of tables", values::kind(value.get_ref())),
+                Some(format!("write [[checks.{name}]] above the keys of each")),
             );
             self.desk.error(self.from, value.span(), said);
             return None;
         };
+        let own = self.table.wrote(name);
+        let mut tables = Vec::with_capacity(items.len());
+        for (n, item) in items.iter().enumerate() {
+            let inner = tables_name(name, n);
+            keep_place(self.table, &inner, self.from, item, own);
+            if let Some(Value::Table(settings)) = self.nested(keys, &inner, item) {
+                tables.push(settings);
+            }
+        }
+        (tables.len() == items.len()).then_some(Value::Tables(tables))
+    }
+
+    /// `None` when it is no table or lacks what it needs.
+    fn nested(&mut self, keys: &[&'static [Key]], name: &str, value: &Spanned<DeValue>) -> Option<Value> {
+        let description = Description::of(keys);
+        let DeValue::Table(inner) = value.get_ref() else {
+            let first = description.each().next().map_or("key", |key| key.name);
+            let said =
+                (format!("{name} is {}, not a table", values::kind(value.get_ref())), Some(format!("write `{name} = {{ {first} = .. }}`")));
+            self.desk.error(self.from, value.span(), said);
+            return None;
+        };
         let written = Written { source: self.from.source.clone(), table: inner, span: value.span(), subject: self.from.subject.clone() };
-        refuse_unknown(self.desk, &written, &format!("{name}."), &Description::of(&[keys]));
+        refuse_unknown(self.desk, &written, &format!("{name}."), &description);
         let own = self.table.wrote(name);
         let mut settings = Settings::default();
-        for key in keys {
+        let mut whole = true;
+        for key in description.each() {
             let full = format!("{name}.{}", key.name);
             let value = match inner.get(key.name) {
                 Some(value) => {
                     keep_place(self.table, &full, &written, value, own);
-                    self.value(key, &full, value).or_else(|| default(key))
+                    let read = self.value(key, &full, value);
+                    whole &= read.is_some() || !key.required;
+                    read.or_else(|| default(key))
+                }
+                None if key.required => {
+                    let said = (format!("`{full}` is missing"), example(key));
+                    self.desk.error(&written, written.span.clone(), said);
+                    whole = false;
+                    None
                 }
                 None => default(key),
             };
@@ -433,7 +482,7 @@ impl Reading<'_, '_, '_, '_> {
                 settings.0.insert(key.name, value);
             }
         }
-        Some(Value::Table(settings))
+        whole.then_some(Value::Table(settings))
     }
 
     fn secret(&mut self, name: &str, value: &Spanned<DeValue>) -> Option<Secret> {

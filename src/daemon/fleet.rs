@@ -351,9 +351,9 @@ impl Watched {
             *self.by_reason.entry(observation.reason).or_default() += 1;
         }
         self.phases = observation.phases;
-        let Detail { http_status, certificate, message, .. } = &observation.detail;
+        let detail @ Detail { http_status, message, .. } = &observation.detail;
         self.http_status = http_status.unwrap_or(0);
-        self.not_after = certificate.as_ref().map(|c| c.not_after).or(self.not_after);
+        self.not_after = detail.ends_at().or(self.not_after);
         if observation.outcome != Outcome::Unknown {
             self.message.clone_from(message);
         }

@@ -206,7 +206,7 @@ impl Recorder {
         watched.note(&folded.segments, open);
         self.telemetry.check_duration.with_label_values(&[watched.kind]).observe(o.duration.as_secs_f64());
         let (key, at) = (saw.key, watched.state.last.map_or(saw.at, |last| last.at));
-        let (terms_id, vendor_clock, certificate) = (watched.terms_id, o.detail.vendor_clock, o.detail.certificate.is_some());
+        let (terms_id, vendor_clock, ends) = (watched.terms_id, o.detail.vendor_clock, o.detail.ends_at().is_some());
         let seq = self.next_seq;
         self.next_seq += 1;
         if folded.is_urgent() {
@@ -228,7 +228,7 @@ impl Recorder {
             tracing::info!(check, from, to = change.to.as_str(), reason = change.reason.as_str(), since = %change.at, "state changed");
             self.judge_vendor(place, now);
         }
-        if certificate {
+        if ends {
             self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_certificate(fleet, key));
         }
     }

@@ -26,7 +26,7 @@ use crate::clock;
 pub use get::{Ask, Got, Validators};
 pub use guard::Reach;
 pub use retry_after::{RETRY_AFTER_MAX, retry_after};
-pub use trust::{client_config, install_provider};
+pub use trust::{client_config, install_provider, platform_roots, provider};
 
 /// A request as it goes out, by POST. Not `Debug`: the URL may be the secret.
 pub struct Outgoing {

@@ -1,24 +1,29 @@
-//! The TLS side of every exchange: ring as the provider, the platform's root certificates, read once.
+//! The TLS side of every exchange: ring as the provider, the platform's root certificates, read once for the whole process.
 //!
 //! A machine without root certificates still runs: plain HTTP works, and HTTPS fails when it is used, with the reason.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// TLS 1.2 and 1.3 with the roots of the platform. Building it reads them (about 6 ms): build it once and clone it.
+/// TLS 1.2 and 1.3 with the roots of the platform.
 pub fn client_config() -> ClientConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = verifier(&provider);
-    ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring's provider has what TLS 1.2 and 1.3 need")
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(verifier())
         .with_no_client_auth()
+}
+
+/// The one provider of cryptography.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())).clone()
 }
 
 /// What asks for the process's provider without naming one finds ring; asking again changes nothing.
@@ -27,19 +32,43 @@ pub fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn verifier(provider: &Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
-    match rustls_platform_verifier::Verifier::new(provider.clone()) {
-        Ok(verifier) => Arc::new(verifier),
+/// The root certificates of the platform (`SSL_CERT_FILE` and `SSL_CERT_DIR` come first), or why there are none. Reading
+/// them takes milliseconds and is done once; a failure is not kept, because they may be installed while we run.
+pub fn platform_roots() -> Result<Arc<RootCertStore>, String> {
+    static ROOTS: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
+    let mut kept = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(roots) = &*kept {
+        return Ok(roots.clone());
+    }
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Stores carry certificates that nobody can parse; the others are good.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(format!("this machine has no root certificates; install the package ca-certificates or set SSL_CERT_FILE{why}"));
+    }
+    Ok(kept.insert(Arc::new(roots)).clone())
+}
+
+fn verifier() -> Arc<dyn ServerCertVerifier> {
+    let made = platform_roots()
+        .and_then(|roots| WebPkiServerVerifier::builder_with_provider(roots, provider()).build().map_err(|error| error.to_string()));
+    match made {
+        Ok(verifier) => verifier,
         Err(error) => {
-            tracing::warn!(%error, "no root certificates: https will fail until they are installed and vendord restarted");
-            Arc::new(NoRoots(provider.signature_verification_algorithms))
+            tracing::warn!(error, "https will fail until that is mended and vendord restarted");
+            Arc::new(NoRoots { why: error, algorithms: provider().signature_verification_algorithms })
         }
     }
 }
 
 /// Trusts nobody and says why.
 #[derive(Debug)]
-struct NoRoots(WebPkiSupportedAlgorithms);
+struct NoRoots {
+    why: String,
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
 impl ServerCertVerifier for NoRoots {
     fn verify_server_cert(
@@ -50,7 +79,7 @@ impl ServerCertVerifier for NoRoots {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Err(Error::General("this machine has no root certificates; install the package ca-certificates or set SSL_CERT_FILE".to_owned()))
+        Err(Error::General(self.why.clone()))
     }
 
     fn verify_tls12_signature(
@@ -59,7 +88,7 @@ impl ServerCertVerifier for NoRoots {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0)
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -68,11 +97,11 @@ impl ServerCertVerifier for NoRoots {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0)
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -82,8 +111,8 @@ mod tests {
 
     #[test]
     fn without_roots_the_reason_is_told() {
-        let provider = rustls::crypto::ring::default_provider();
-        let refused = NoRoots(provider.signature_verification_algorithms).verify_server_cert(
+        let nobody = NoRoots { why: "no root certificates".into(), algorithms: provider().signature_verification_algorithms };
+        let refused = nobody.verify_server_cert(
             &CertificateDer::from(vec![]),
             &[],
             &ServerName::try_from("hooks.example").unwrap(),

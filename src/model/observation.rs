@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -164,13 +165,63 @@ impl Phases {
     }
 }
 
-/// The leaf facts of a certificate chain.
+/// One certificate as the vendor sent it. Texts are cleaned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFacts {
-    /// Earliest expiry in the verified chain; of the leaf where verification failed.
-    pub not_after: Timestamp,
+pub struct Certificate {
     pub subject: String,
     pub issuer: String,
+    /// DNS names and addresses that it is for (subject alternative names, RFC 5280 4.2.1.6).
+    pub names: Vec<String>,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    /// Hexadecimal.
+    pub serial: String,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub fingerprint: String,
+}
+
+/// The certificates of one server, the leaf first, as they were sent; also where they were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Never empty.
+    pub certificates: Vec<Certificate>,
+    pub verified: bool,
+    /// Earliest expiry in the verified chain; of the leaf where verification failed.
+    pub not_after: Timestamp,
+}
+
+impl Chain {
+    pub fn leaf(&self) -> Option<&Certificate> {
+        self.certificates.first()
+    }
+}
+
+/// One connection of a run. A run without redirects has one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hop {
+    /// Scheme, host and port, or host and port; never a path or query, which may be secret.
+    pub target: Arc<str>,
+    /// What we connected to; a proxy's where there is one.
+    pub address: Option<SocketAddr>,
+    pub phases: Phases,
+    pub http_status: Option<u16>,
+    pub tls_version: Option<&'static str>,
+    pub chain: Option<Arc<Chain>>,
+}
+
+/// What was said in a run that failed, for people who must show it to the vendor. Cleaned line by line and redacted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The request line, the DNS question, what was sent.
+    pub request: String,
+    /// The head of the response.
+    pub response: String,
+    /// At most [`Evidence::BODY_BYTES_MAX`] of what came after it.
+    pub body: String,
+}
+
+impl Evidence {
+    pub const BODY_BYTES_MAX: usize = 4096;
 }
 
 /// One expectation and what was seen instead, for alert texts and `probe`.
@@ -184,19 +235,38 @@ pub struct Expectation {
 /// What a run saw beside its outcome. All of it is optional: a probe fills what it reached.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detail {
+    /// Of the last answer.
     pub http_status: Option<u16>,
-    pub address: Option<SocketAddr>,
-    pub tls_version: Option<&'static str>,
-    pub certificate: Option<CertificateFacts>,
+    /// Every connection, in order.
+    pub hops: Vec<Hop>,
     /// The vendor's `Date` header, when the answer had no `Age` (RFC 9110 6.6.1): a second opinion on our clock.
     pub vendor_clock: Option<Timestamp>,
+    /// When what the check looks at ends, where that is no certificate: a domain's registration.
+    pub expires_at: Option<Timestamp>,
     pub expectations: Vec<Expectation>,
     /// One line for people: what failed, with what was seen. Cleaned text, at most [`Detail::MESSAGE_CHARS_MAX`] characters.
     pub message: String,
+    /// Only of a run that failed.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 impl Detail {
     pub const MESSAGE_CHARS_MAX: usize = 300;
+
+    /// The connection that ended the run.
+    pub fn last_hop(&self) -> Option<&Hop> {
+        self.hops.last()
+    }
+
+    /// Of the chains of all hops the one that ends first.
+    pub fn chain(&self) -> Option<&Arc<Chain>> {
+        self.hops.iter().filter_map(|hop| hop.chain.as_ref()).min_by_key(|chain| chain.not_after)
+    }
+
+    /// When the first thing that the check watches ends: a certificate, a registration.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.expires_at.or_else(|| self.chain().map(|chain| chain.not_after))
+    }
 }
 
 /// One run of a check: what a probe returns. Which check, where and when is added by who ran it.

@@ -48,6 +48,8 @@ pub enum Shape {
     SecretMap,
     /// A table with keys of its own. Faults name them with a dot: `match.tier`.
     Table(&'static [Key]),
+    /// An array of tables, `[[checks.steps]]`. Faults say which ([`Fault::within`]). The first of a name counts.
+    Tables(&'static [&'static [Key]]),
 }
 
 /// One key of a table.
@@ -60,13 +62,15 @@ pub struct Key {
     pub required: bool,
     /// Described, but not done by this version: only its default may be written.
     pub later: bool,
+    /// Only what the table itself says: a value for all of its kind would not be meant for this one.
+    pub alone: bool,
     /// One line that explains it.
     pub help: &'static str,
 }
 
 impl Key {
     pub const fn new(name: &'static str, shape: Shape, default: &'static str, help: &'static str) -> Self {
-        Key { name, shape, default, required: false, later: false, help }
+        Key { name, shape, default, required: false, later: false, alone: false, help }
     }
 
     /// A key that this version knows and does not act on yet. Anything but its default is refused, never silently ignored.
@@ -77,7 +81,13 @@ impl Key {
     }
 
     pub const fn required(name: &'static str, shape: Shape, help: &'static str) -> Self {
-        Key { name, shape, default: "", required: true, later: false, help }
+        Key { name, shape, default: "", required: true, later: false, alone: false, help }
+    }
+
+    /// A key that takes nothing from a table of defaults.
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 }
 
@@ -97,6 +107,7 @@ pub enum Value {
     Secret(Secret),
     SecretMap(BTreeMap<String, Secret>),
     Table(Settings),
+    Tables(Vec<Settings>),
 }
 
 /// The values of one table by key, defaults filled in. A key without default that was not written is absent.
@@ -131,6 +142,7 @@ getters! {
     secret: Secret -> Secret;
     secret_map: SecretMap -> BTreeMap<String, Secret>;
     table: Table -> Settings;
+    tables: Tables -> [Settings];
 }
 
 impl Settings {
@@ -143,6 +155,8 @@ impl Settings {
 /// What is wrong with the value of a key, for the person who wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
+    /// The array of tables that `key` stands in, and which of its tables.
+    pub within: Option<(&'static str, usize)>,
     pub key: &'static str,
     /// Which element of a list.
     pub item: Option<usize>,
@@ -156,11 +170,17 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(key: &'static str, message: impl Into<String>) -> Self {
-        Fault { key, item: None, at: None, message: message.into(), hint: None }
+        Fault { within: None, key, item: None, at: None, message: message.into(), hint: None }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// A fault of table `n` of the array `tables`.
+    pub fn within(mut self, tables: &'static str, n: usize) -> Self {
+        self.within = Some((tables, n));
         self
     }
 

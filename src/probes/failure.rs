@@ -3,9 +3,11 @@
 //!
 //! Text from a vendor reaches people only through [`clean`]: one line, no control characters, short.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::model::observation::{Evidence, Hop};
 use crate::model::{Detail, Observation, Outcome, Phases, Reason};
 
 /// A run ended before its end. What was seen until then is in the [`Trace`].
@@ -55,11 +57,22 @@ pub(super) async fn timed<T>(phase: &mut Option<u32>, future: impl Future<Output
 /// What a run saw so far; it outlives the failure of the run.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    pub phases: Phases,
+    /// The connection that is being made or used.
+    pub hop: Hop,
+    /// Those before it.
+    done: Vec<Hop>,
     pub detail: Detail,
 }
 
 impl Trace {
+    /// The next connection, to `target` (without path or query). Before the first one nothing was.
+    pub fn begin(&mut self, target: Arc<str>) {
+        let before = std::mem::replace(&mut self.hop, Hop { target, ..Hop::default() });
+        if !before.target.is_empty() {
+            self.done.push(before);
+        }
+    }
+
     pub fn failed(self, failure: Failure, duration: Duration) -> Observation {
         let ours = failure.reason.is_ours();
         let outcome = if ours { Outcome::Unknown } else { Outcome::Down };
@@ -68,7 +81,12 @@ impl Trace {
 
     pub fn ended(mut self, outcome: Outcome, reason: Reason, duration: Duration, message: &str) -> Observation {
         self.detail.message = clean(message, Detail::MESSAGE_CHARS_MAX);
-        Observation { outcome, reason, duration, phases: self.phases, detail: self.detail }
+        self.detail.http_status = self.hop.http_status.or(self.detail.http_status);
+        let mut hops = self.done;
+        hops.push(self.hop);
+        let phases = hops.iter().fold(Phases::default(), |sum, hop| sum.plus(hop.phases));
+        self.detail.hops = hops;
+        Observation { outcome, reason, duration, phases, detail: self.detail }
     }
 }
 
@@ -97,6 +115,30 @@ pub(super) fn clean(text: &str, chars_max: usize) -> String {
         out.push(c);
         count += 1;
     }
+    out
+}
+
+/// What was said in a run that failed, cleaned and cut. Each of them may have several lines.
+pub(super) fn evidence(request: &str, response: &str, body: &[u8]) -> Option<Box<Evidence>> {
+    let body = &body[..body.len().min(Evidence::BODY_BYTES_MAX)];
+    let body = String::from_utf8_lossy(body);
+    Some(Box::new(Evidence { request: clean_lines(request), response: clean_lines(response), body: clean_lines(&body) }))
+}
+
+/// As [`clean`], line by line.
+fn clean_lines(text: &str) -> String {
+    const BYTES_MAX: usize = 2 * Evidence::BODY_BYTES_MAX;
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = clean(line, Evidence::BODY_BYTES_MAX);
+        if out.len() + line.len() > BYTES_MAX {
+            out.push('…');
+            break;
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
     out
 }
 

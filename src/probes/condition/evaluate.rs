@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 
 use super::{Comparison, Condition, Literal, Subject, Test};
-use crate::model::observation::Expectation;
+use crate::model::Timestamp;
+use crate::model::observation::{Chain, Expectation, Hop};
 use crate::probes::failure::clean;
 
 /// Enough of a value to recognise it in an alert.
@@ -30,12 +31,40 @@ pub(in crate::probes) struct Seen<'a> {
     pub http_version: Option<&'a str>,
     pub redirects: Option<u64>,
     pub ip: Option<IpAddr>,
+    /// `NOERROR`, `NXDOMAIN` and so on (RFC 8914 calls it the response code).
+    pub dns_rcode: Option<&'a str>,
+    /// As a zone file writes them, without the final dot of names.
+    pub dns_answers: Option<&'a [String]>,
+    /// The shortest of the answers.
+    pub dns_ttl: Option<Duration>,
+    pub dns_serial: Option<u32>,
+    /// `SERVING`, `NOT_SERVING` and so on.
+    pub grpc_status: Option<&'a str>,
+    /// The median of what came back.
+    pub rtt: Option<Duration>,
+    /// 0 to 1.
+    pub loss: Option<f64>,
+    /// What each step saw, by its name, as far as the run came.
+    pub steps: Vec<(&'a str, Seen<'a>)>,
     /// Read when the first condition asks.
     pub text: OnceCell<Cow<'a, str>>,
     pub json: OnceCell<Option<Json>>,
 }
 
 impl<'a> Seen<'a> {
+    /// What every connection shows: address, TLS version and certificate.
+    pub fn of(hop: &'a Hop, now: Timestamp) -> Self {
+        const DAY_MS: f64 = 86_400_000.0;
+        let chain = hop.chain.as_deref();
+        Seen {
+            cert_days_left: chain.map(|chain| chain.not_after.millis_since(now) as f64 / DAY_MS),
+            cert_issuer: chain.and_then(Chain::leaf).map(|leaf| leaf.issuer.as_str()),
+            tls_version: hop.tls_version,
+            ip: hop.address.map(|address| address.ip()),
+            ..Seen::default()
+        }
+    }
+
     fn text(&self) -> Option<&str> {
         let body = self.body?;
         Some(self.text.get_or_init(|| String::from_utf8_lossy(body)))
@@ -72,6 +101,7 @@ impl From<Held<'_>> for Expectation {
 enum Found<'a> {
     Number(f64),
     Text(Cow<'a, str>),
+    Texts(&'a [String]),
     Json(&'a Json),
     Nodes(usize),
 }
@@ -90,6 +120,7 @@ impl Subject {
     /// The value, or what was seen in its place.
     fn find<'a>(&self, seen: &'a Seen<'_>, test: &Test) -> Result<Found<'a>, String> {
         let number = |value: Option<f64>, missing: &str| value.map(Found::Number).ok_or_else(|| missing.to_owned());
+        let word = |value: Option<&'a str>, missing: &str| value.map(|word| Found::Text(word.into())).ok_or_else(|| missing.to_owned());
         match self {
             Subject::Status => number(seen.status.map(f64::from), "no status"),
             Subject::Latency => Ok(Found::Number(seen.latency.as_secs_f64())),
@@ -106,6 +137,20 @@ impl Subject {
             Subject::TlsVersion => number(version(seen.tls_version), "no TLS"),
             Subject::HttpVersion => number(version(seen.http_version), "no HTTP"),
             Subject::Redirects => number(seen.redirects.map(|n| n as f64), "no redirects"),
+            Subject::DnsTtl => number(seen.dns_ttl.map(|ttl| ttl.as_secs_f64()), "no answer"),
+            Subject::DnsSerial => number(seen.dns_serial.map(f64::from), "no serial"),
+            Subject::DnsRcode => word(seen.dns_rcode, "no answer"),
+            Subject::GrpcStatus => word(seen.grpc_status, "no answer"),
+            Subject::DnsAnswers => match seen.dns_answers {
+                Some(answers) if !answers.is_empty() || !matches!(test, Test::Exists) => Ok(Found::Texts(answers)),
+                _ => Err("no answers".into()),
+            },
+            Subject::Rtt => number(seen.rtt.map(|rtt| rtt.as_secs_f64()), "nothing came back"),
+            Subject::Loss => number(seen.loss, "nothing was sent"),
+            Subject::Step(name, inner) => match seen.steps.iter().find(|(step, _)| step == name) {
+                Some((_, seen)) => inner.find(seen, test),
+                None => Err(format!("the run did not come to step {name}")),
+            },
             Subject::Ip => match seen.ip {
                 Some(ip) => Ok(Found::Text(ip.to_string().into())),
                 None => Err("no address".into()),
@@ -115,7 +160,10 @@ impl Subject {
 
     fn show(&self, found: &Found<'_>) -> String {
         match found {
-            Found::Number(n) if matches!(self, Subject::Latency) => show_latency(*n),
+            found if let Subject::Step(_, inner) = self => inner.show(found),
+            Found::Number(n) if matches!(self, Subject::Latency | Subject::Rtt | Subject::DnsTtl) => show_latency(*n),
+            Found::Texts([]) => "no answers".into(),
+            Found::Texts(texts) => quoted(&texts.join(", ")),
             Found::Number(n) if matches!(self, Subject::CertDaysLeft) => format!("{n:.1}"),
             Found::Number(n) => n.to_string(),
             Found::Text(text) => quoted(text),
@@ -173,6 +221,11 @@ impl Test {
         match self {
             Test::Exists => true,
             Test::Compare(how, wanted) => compare(*how, found, wanted).unwrap_or(false),
+            Test::In(wanted) if let Found::Texts(texts) = found => {
+                let one = |text: &String| wanted.iter().any(|wanted| matches!(wanted, Literal::Text(wanted) if wanted == text));
+                !texts.is_empty() && texts.iter().all(one)
+            }
+            Test::Matches(regex) if let Found::Texts(texts) = found => texts.iter().any(|text| regex.is_match(text)),
             Test::In(wanted) => wanted.iter().any(|one| equal(found, one) == Some(true)),
             Test::Contains(wanted) => contains(found, wanted),
             Test::Matches(regex) => text_of(found).is_some_and(|text| regex.is_match(text)),
@@ -206,6 +259,7 @@ fn equal(found: &Found<'_>, wanted: &Literal) -> Option<bool> {
         (Found::Json(Json::Null), _) => Some(false),
         (Found::Json(Json::Bool(flag)), Literal::Flag(wanted)) => Some(flag == wanted),
         (found, Literal::Number(wanted)) => Some(number_of(found)? == *wanted),
+        (Found::Texts(texts), Literal::Text(wanted)) => Some(!texts.is_empty() && texts.iter().all(|text| text == wanted)),
         (found, Literal::Text(wanted)) => Some(text_of(found)? == wanted),
         _ => None,
     }
@@ -214,6 +268,7 @@ fn equal(found: &Found<'_>, wanted: &Literal) -> Option<bool> {
 fn contains(found: &Found<'_>, wanted: &Literal) -> bool {
     match (found, wanted) {
         (Found::Json(Json::Array(items)), wanted) => items.iter().any(|item| equal(&Found::Json(item), wanted) == Some(true)),
+        (Found::Texts(texts), Literal::Text(wanted)) => texts.contains(wanted),
         (found, Literal::Text(wanted)) => text_of(found).is_some_and(|text| text.contains(wanted.as_str())),
         _ => false,
     }
@@ -224,7 +279,7 @@ fn number_of(found: &Found<'_>) -> Option<f64> {
         Found::Number(n) => Some(*n),
         Found::Text(text) => text.trim().parse().ok(),
         Found::Json(json) => json.as_f64(),
-        Found::Nodes(_) => None,
+        Found::Texts(_) | Found::Nodes(_) => None,
     }
 }
 

@@ -47,9 +47,22 @@ pub(super) const HTTP_KEYS: &[Key] = &[
 ];
 
 /// The subjects that a kind has, as they are written.
-pub(super) struct Scope {
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
     pub kind: &'static str,
     pub subjects: &'static [&'static str],
+    /// Names of steps, for `steps.NAME.SUBJECT`.
+    pub steps: &'a [&'a str],
+}
+
+impl Scope<'_> {
+    pub const fn new(kind: &'static str, subjects: &'static [&'static str]) -> Scope<'static> {
+        Scope { kind, subjects, steps: &[] }
+    }
+
+    fn shown(&self) -> String {
+        format!("kind {}", self.kind)
+    }
 }
 
 /// Everything that a check expects of one run.
@@ -61,7 +74,7 @@ pub(super) struct Expectations {
 }
 
 impl Expectations {
-    pub fn compile(settings: &Settings, scope: &Scope) -> Result<Self, Vec<Fault>> {
+    pub fn compile(settings: &Settings, scope: &Scope<'_>) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut expectations = Expectations {
             all: compile_list(settings, "expect", scope, &mut faults),
@@ -78,6 +91,11 @@ impl Expectations {
 
     fn each(&self) -> impl Iterator<Item = &Condition> {
         self.all.iter().chain(&self.any)
+    }
+
+    /// As [`Expectations::need_body`], for the body of one step.
+    pub fn need_body_of(&self, step: &str) -> bool {
+        self.each().any(|condition| matches!(&condition.subject, Subject::Step(name, inner) if name == step && inner.is_of_body()))
     }
 
     /// Somebody looks at the body, so it must be complete.
@@ -100,7 +118,7 @@ impl Expectations {
     }
 }
 
-fn compile_list(settings: &Settings, key: &'static str, scope: &Scope, faults: &mut Vec<Fault>) -> Vec<Condition> {
+fn compile_list(settings: &Settings, key: &'static str, scope: &Scope<'_>, faults: &mut Vec<Fault>) -> Vec<Condition> {
     let texts = settings.texts(key).unwrap_or_default();
     if texts.len() > CONDITIONS_MAX {
         let message = format!("{} conditions are more than {CONDITIONS_MAX}", texts.len());
@@ -164,6 +182,14 @@ enum Subject {
     HttpVersion,
     Redirects,
     Ip,
+    DnsRcode,
+    DnsAnswers,
+    DnsTtl,
+    DnsSerial,
+    GrpcStatus,
+    Rtt,
+    Loss,
+    Step(String, Box<Subject>),
 }
 
 /// What a subject is, hence what it can be compared with.
@@ -173,6 +199,8 @@ enum Type {
     Duration,
     Size,
     Text,
+    /// Several texts: `contains` and `matches` want one of them, `==` and `in` all.
+    Texts,
     /// Text that may be compared as a number too.
     Header,
     Version,
@@ -182,20 +210,33 @@ enum Type {
 
 impl Subject {
     fn is_of_body(&self) -> bool {
-        matches!(self, Subject::Body | Subject::BodyBytes | Subject::Path(_) | Subject::Count(_))
+        match self {
+            Subject::Body | Subject::BodyBytes | Subject::Path(_) | Subject::Count(_) => true,
+            Subject::Step(_, inner) => inner.is_of_body(),
+            _ => false,
+        }
     }
 
     /// Whether an answer may lack it, so that `exists` is a question.
     fn is_optional(&self) -> bool {
-        matches!(self, Subject::Header(_) | Subject::Path(_) | Subject::CertDaysLeft | Subject::CertIssuer | Subject::TlsVersion)
+        match self {
+            Subject::Header(_) | Subject::Path(_) | Subject::CertDaysLeft | Subject::CertIssuer | Subject::TlsVersion => true,
+            Subject::DnsAnswers | Subject::DnsTtl | Subject::DnsSerial => true,
+            Subject::Step(_, inner) => inner.is_optional(),
+            _ => false,
+        }
     }
 
-    const fn kind(&self) -> Type {
+    fn kind(&self) -> Type {
         match self {
-            Subject::Status | Subject::Count(_) | Subject::CertDaysLeft | Subject::Redirects => Type::Number,
-            Subject::Latency => Type::Duration,
+            Subject::Step(_, inner) => inner.kind(),
+            Subject::Status | Subject::Count(_) | Subject::CertDaysLeft | Subject::Redirects | Subject::DnsSerial | Subject::Loss => {
+                Type::Number
+            }
+            Subject::Latency | Subject::DnsTtl | Subject::Rtt => Type::Duration,
             Subject::BodyBytes => Type::Size,
-            Subject::Body | Subject::CertIssuer | Subject::Ip => Type::Text,
+            Subject::Body | Subject::CertIssuer | Subject::Ip | Subject::DnsRcode | Subject::GrpcStatus => Type::Text,
+            Subject::DnsAnswers => Type::Texts,
             Subject::Header(_) => Type::Header,
             Subject::TlsVersion | Subject::HttpVersion => Type::Version,
             Subject::Path(_) => Type::Json,

@@ -17,6 +17,8 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 /// Names that are this alike (Jaro-Winkler, 1 = equal) are probably slips.
 const ALIKE: f64 = 0.75;
 
+const STEPS: &str = "steps.";
+
 /// What is wrong with a condition, and where in its text.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -36,7 +38,7 @@ impl Problem {
     }
 
     pub fn fault(self, key: &'static str) -> Fault {
-        Fault { key, item: None, at: self.at, message: self.message, hint: self.hint }
+        Fault { at: self.at, hint: self.hint, ..Fault::new(key, self.message) }
     }
 }
 
@@ -134,12 +136,15 @@ impl Rest<'_> {
     fn subject(&mut self) -> Parsed<Range<usize>> {
         self.skip_space();
         let start = self.at;
+        if let Some(length) = step_length(self.left()) {
+            self.at += length;
+        }
         if self.left().starts_with('$') {
             self.at += path_length(self.left());
         } else if let Some(inner) = self.left().strip_prefix("count(") {
             let length = "count(".len() + path_length(inner);
             if !self.left()[length..].starts_with(')') {
-                let problem = Problem::new(start..start + length, "the `)` of count is missing");
+                let problem = Problem::new(self.at..self.at + length, "the `)` of count is missing");
                 return Err(problem.hint("write count($.items[*]) > 0"));
             }
             self.at += length + 1;
@@ -284,6 +289,13 @@ fn is_symbol(c: char) -> bool {
     "=!<>~&|".contains(c)
 }
 
+/// How much of `text` is `steps.NAME.`, before the subject of that step.
+fn step_length(text: &str) -> Option<usize> {
+    let name = text.strip_prefix(STEPS)?;
+    let end = name.find(|c: char| c == '.' || c.is_whitespace() || is_symbol(c))?;
+    (name[end..].starts_with('.')).then_some(STEPS.len() + end + 1)
+}
+
 /// How much of `text` is a JSONPath: up to a blank, an operator or a `)` outside of brackets and quotes.
 fn path_length(text: &str) -> usize {
     let mut depth = 0usize;
@@ -337,16 +349,26 @@ fn bytes_of(unit: &str) -> Option<f64> {
 }
 
 fn subject(word: &str, start: usize, scope: &Scope) -> Parsed<Subject> {
+    if let Some(length) = step_length(word).filter(|_| !scope.steps.is_empty()) {
+        return step(word, start, length, scope);
+    }
     let at = start..start + word.len();
     let known = scope.subjects.contains(&shape_of(word));
     if !known {
-        let problem = Problem::new(at, format!("kind {} has no subject `{word}`", scope.kind));
+        let problem = Problem::new(at, format!("{} has no subject `{word}`", scope.shown()));
         return Err(problem.hint(match alike(word, scope.subjects) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it has: {}", scope.subjects.join(" ")),
         }));
     }
     Ok(match word {
+        "dns.rcode" => Subject::DnsRcode,
+        "dns.answers" => Subject::DnsAnswers,
+        "dns.ttl" => Subject::DnsTtl,
+        "dns.serial" => Subject::DnsSerial,
+        "grpc.status" => Subject::GrpcStatus,
+        "rtt" => Subject::Rtt,
+        "loss" => Subject::Loss,
         "status" => Subject::Status,
         "latency" => Subject::Latency,
         "body" => Subject::Body,
@@ -370,10 +392,28 @@ fn subject(word: &str, start: usize, scope: &Scope) -> Parsed<Subject> {
     })
 }
 
+/// `steps.login.status`: `length` is that of `steps.login.`.
+fn step(word: &str, start: usize, length: usize, scope: &Scope) -> Parsed<Subject> {
+    let name = &word[STEPS.len()..length - 1];
+    if !scope.steps.contains(&name) {
+        let at = start + STEPS.len()..start + length - 1;
+        let problem = Problem::new(at, format!("there is no step `{name}`"));
+        return Err(problem.hint(match alike(name, scope.steps) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the steps are: {}", scope.steps.join(" ")),
+        }));
+    }
+    let inner = Scope { kind: "http", subjects: crate::probes::http::SCOPE.subjects, steps: &[] };
+    let inner = subject(&word[length..], start + length, &inner)?;
+    Ok(Subject::Step(name.to_owned(), Box::new(inner)))
+}
+
 /// How the list of subjects writes a subject with a variable part.
 fn shape_of(word: &str) -> &str {
     if word.starts_with("header.") {
         "header.NAME"
+    } else if word.starts_with(STEPS) {
+        "steps.NAME.SUBJECT"
     } else if word.starts_with('$') {
         "$..."
     } else if word.starts_with("count(") {
@@ -473,7 +513,7 @@ fn exists(subject: &Subject, name: &str, at: Range<usize>) -> Parsed<Test> {
         return Ok(Test::Exists);
     }
     let problem = Problem::new(at, format!("`{name}` is always there"));
-    Err(problem.hint("`exists` asks for a header, a JSONPath, cert or tls"))
+    Err(problem.hint("`exists` asks for what an answer may lack: a header, a JSONPath, cert, tls, dns.answers"))
 }
 
 fn test(name: &str, subject: &Subject, operator: Operator, written: Written) -> Parsed<Test> {
@@ -508,14 +548,14 @@ fn part(name: &str, kind: Type, written: Written) -> Parsed<Literal> {
     match (kind, written.value) {
         (Type::Json, Value::List(_)) => Err(Problem::new(written.at, "`contains` looks for one value, not a list")),
         (Type::Json, value) => literal(name, kind, Written { at: written.at, value }, false),
-        (Type::Text | Type::Header, Value::Text(text)) => Ok(Literal::Text(text)),
+        (Type::Text | Type::Texts | Type::Header, Value::Text(text)) => Ok(Literal::Text(text)),
         (kind, value) => Err(not_text(name, kind, "contains", written.at, &value)),
     }
 }
 
 fn pattern(name: &str, kind: Type, written: Written) -> Parsed<Regex> {
     match (kind, written.value) {
-        (Type::Text | Type::Header | Type::Json, Value::Text(text)) => {
+        (Type::Text | Type::Texts | Type::Header | Type::Json, Value::Text(text)) => {
             regex(&text).map_err(|problem| Problem { at: Some(written.at), ..problem })
         }
         (kind, value) => Err(not_text(name, kind, "matches", written.at, &value)),
@@ -523,7 +563,7 @@ fn pattern(name: &str, kind: Type, written: Written) -> Parsed<Regex> {
 }
 
 fn not_text(name: &str, kind: Type, operator: &str, at: Range<usize>, value: &Value) -> Problem {
-    if matches!(kind, Type::Text | Type::Header | Type::Json) {
+    if matches!(kind, Type::Text | Type::Texts | Type::Header | Type::Json) {
         let problem = Problem::new(at, format!("`{operator}` wants a text, not {}", value.article()));
         problem.hint("put text in quotes: 'ok'")
     } else {
@@ -538,6 +578,7 @@ const fn article(kind: Type) -> &'static str {
         Type::Duration => "a duration",
         Type::Size => "a size",
         Type::Text | Type::Header => "a text",
+        Type::Texts => "a list of texts",
         Type::Version => "a version",
         Type::Json => "a JSON value",
     }
@@ -553,7 +594,7 @@ fn literal(name: &str, kind: Type, written: Written, order: bool) -> Parsed<Lite
         (Type::Duration, Value::Duration(seconds)) => Literal::Number(seconds),
         (Type::Version, Value::Number(n)) => Literal::Number(n),
         (Type::Version, Value::Text(text)) => version(&text, at.clone())?,
-        (Type::Text | Type::Header | Type::Json, Value::Text(text)) => Literal::Text(text),
+        (Type::Text | Type::Texts | Type::Header | Type::Json, Value::Text(text)) => Literal::Text(text),
         (Type::Json, Value::Flag(flag)) => Literal::Flag(flag),
         (Type::Json, Value::Null) => Literal::Null,
         (kind, value) => {

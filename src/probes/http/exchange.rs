@@ -16,20 +16,17 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
-use url::Host;
 
 use super::body;
 use super::request::Hop;
 use super::{HttpProbe, Version as Wanted};
 use crate::fetch::unpack::Coding;
 use crate::model::Reason;
-use crate::probes::connect::connect;
+use crate::probes::dial::{tls_error, tls_failure};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
-use crate::probes::tls;
 
 /// Common servers refuse more than 8 to 32 KiB themselves. hyper's own limit of 100 header lines stands beside it.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -52,8 +49,7 @@ pub(super) struct Rest {
 impl HttpProbe {
     /// Asks `hop` and waits for the head of the answer.
     pub(super) async fn ask(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Parts, Rest), Failure> {
-        let resolver = &self.workshop.resolver;
-        let stream = connect(&hop.target, self.guard, resolver, deadline, trace).await?;
+        let stream = self.dialer.connect(&hop.target, deadline, trace).await?;
         let (stream, http2) = if hop.url.scheme() == "https" {
             self.secure(hop, stream, deadline, trace).await?
         } else {
@@ -63,7 +59,7 @@ impl HttpProbe {
         let what = || format!("no response head from {}", hop.target.shown());
         let asked = answer(hop, TokioIo::new(stream), http2);
         let bound = deadline.bound(asked, Reason::TimeoutHeaders, what);
-        let (response, driver) = timed(&mut trace.phases.processing, bound).await??;
+        let (response, driver) = timed(&mut trace.hop.phases.processing, bound).await??;
         let (head, body) = response.into_parts();
         Ok((head, Rest { body, driver }))
     }
@@ -76,16 +72,7 @@ impl HttpProbe {
         deadline: Deadline,
         trace: &mut Trace,
     ) -> Result<(Box<dyn Stream>, bool), Failure> {
-        let trust = match &self.trust {
-            Some(trust) => Arc::clone(trust),
-            None => self.workshop.roots.platform()?,
-        };
-        let name = match &self.server_name {
-            Some(name) if hop.target.configured => name.clone(),
-            _ => certificate_name(&hop.target.host)?,
-        };
-        let config = trust.config(self.version.offer());
-        let stream = tls::handshake(stream, name, config, deadline, trace).await?;
+        let stream = self.dialer.secure(stream, &hop.target, self.version.offer(), deadline, trace).await?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if self.version == Wanted::Http2 && !http2 {
             let message = format!("{} does not offer HTTP/2", hop.target.shown());
@@ -115,21 +102,7 @@ impl HttpProbe {
             }
         };
         let bound = deadline.bound(reading, Reason::TimeoutBody, what);
-        timed(&mut trace.phases.transfer, bound).await?
-    }
-}
-
-fn certificate_name(host: &Host<String>) -> Result<ServerName<'static>, Failure> {
-    match host {
-        Host::Ipv4(ip) => Ok(ServerName::IpAddress((*ip).into())),
-        Host::Ipv6(ip) => Ok(ServerName::IpAddress((*ip).into())),
-        Host::Domain(name) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            ServerName::try_from(name.to_owned()).map_err(|_| {
-                let message = format!("{name} is not a name that a certificate can be for");
-                Failure::new(Reason::TlsName, message)
-            })
-        }
+        timed(&mut trace.hop.phases.transfer, bound).await?
     }
 }
 
@@ -233,8 +206,8 @@ where
 /// What an error of the connection says about the vendor.
 pub(super) fn failure(host: &str, error: &hyper::Error) -> Failure {
     if let Some(io) = io_cause(error) {
-        if let Some(error) = tls::tls_error(io) {
-            return tls::tls_failure(host, error).0;
+        if let Some(error) = tls_error(io) {
+            return tls_failure(host, error).0;
         }
         return io_failure(host, io);
     }

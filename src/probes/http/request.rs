@@ -9,7 +9,7 @@ use bytes::Bytes;
 use url::{Host, Position, Url};
 
 use crate::model::{Detail, Fault, Reason, Secret, Settings};
-use crate::probes::connect::Target;
+use crate::probes::dial::Target;
 use crate::probes::failure::Failure;
 
 const HARMLESS: [HeaderName; 7] = [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, USER_AGENT];

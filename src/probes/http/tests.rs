@@ -123,7 +123,7 @@ async fn a_good_answer_is_up_with_all_its_phases() {
     let address = says("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 20:35:00 GMT\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}").await;
     let seen = check(format!("http://{address}/health?x=1")).expect("$.status == 'ok'").sees(Up, Reason::Ok).await;
     assert_eq!(seen.detail.http_status, Some(200));
-    assert_eq!(seen.detail.address, Some(address));
+    assert_eq!(seen.detail.hops[0].address, Some(address));
     assert_eq!(seen.detail.message, "200 OK");
     let clock = seen.detail.vendor_clock.unwrap();
     assert_eq!(clock.to_string(), "2026-11-23T20:35:00.000Z");

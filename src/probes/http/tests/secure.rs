@@ -85,10 +85,10 @@ async fn a_verified_certificate_is_described() {
     let address = authority.serves("localhost", 2090, &[]).await;
     let url = format!("https://localhost:{}/", address.port());
     let seen = check(&url).with("ca", Value::Text(authority.path())).expect("cert.days_left > 30").sees(Up, Reason::Ok).await;
-    assert_eq!(seen.detail.tls_version, Some("1.3"));
-    let certificate = seen.detail.certificate.unwrap();
+    assert_eq!(seen.detail.hops[0].tls_version, Some("1.3"));
+    let certificate = seen.detail.chain().unwrap();
     assert_eq!(certificate.not_after.to_string(), "2090-01-02T00:00:00.000Z");
-    assert!(certificate.issuer.contains("rcgen"), "{certificate:?}");
+    assert!(certificate.leaf().unwrap().issuer.contains("rcgen"), "{certificate:?}");
     assert!(seen.phases.resolve.is_some() && seen.phases.tls.is_some());
 }
 
@@ -104,7 +104,7 @@ async fn certificates_that_are_refused_are_described_too() {
         let url = format!("https://localhost:{}/", address.port());
         let with = check(&url).with("ca", Value::Text(authority.path()));
         let seen = with.sees(Down, want).await;
-        let certificate = seen.detail.certificate.unwrap();
+        let certificate = seen.detail.chain().unwrap();
         assert_eq!(certificate.not_after.to_string(), format!("{year}-01-02T00:00:00.000Z"));
         assert!(seen.phases.tls.is_some());
     }

@@ -21,13 +21,13 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Hosts, TokioResolver};
 
-use super::failure::{Deadline, Failure};
 use crate::clock;
 use crate::model::Reason;
+use crate::probes::failure::{Deadline, Failure};
 
 /// Which addresses a check may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Family {
+pub(in crate::probes) enum Family {
     #[default]
     Any,
     V4,
@@ -76,7 +76,7 @@ type Stamp = [Option<(SystemTime, u64)>; FILES.len()];
 /// As many unrelated zones do not break at once: then the resolver of this machine fails every name.
 const ZONES_BROKEN: usize = 3;
 
-pub(super) struct Resolver {
+pub(in crate::probes) struct Resolver {
     current: Mutex<Current>,
     /// Zones for which the name servers failed, since the last name that they knew or denied.
     failing: Mutex<Vec<String>>,

@@ -15,9 +15,9 @@ use rustix::io::Errno;
 use tokio::net::TcpStream;
 use url::Host;
 
-use super::failure::{Deadline, Failure, Trace, timed};
 use super::resolve::{Family, Resolver, is_localhost};
 use crate::model::{Fault, Reason, Settings, address};
+use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
 /// RFC 8305 5: the recommended connection attempt delay.
 const NEXT_AFTER: Duration = Duration::from_millis(250);
@@ -27,7 +27,7 @@ const ADDRESSES_MAX: usize = 8;
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(in crate::probes) struct Target {
     pub host: Host<String>,
     pub port: u16,
     /// It is what the configuration names, not where a redirect led.
@@ -36,16 +36,16 @@ pub(super) struct Target {
 
 /// Which addresses may be used.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Guard {
+pub(in crate::probes) struct Guard {
     pub family: Family,
     pub allow_private: bool,
 }
 
 impl Guard {
     /// From the keys `ip` and `allow_private`, which both kinds have.
-    pub fn of(settings: &Settings, target: &Target) -> Result<Self, Fault> {
+    pub fn of(settings: &Settings, target: Option<&Target>) -> Result<Self, Fault> {
         let guard = Guard { family: Family::of_word(settings.text("ip").unwrap_or("any")), allow_private: settings.on("allow_private") };
-        match target.literal() {
+        match target.and_then(Target::literal) {
             Some(ip) if !guard.family.includes(ip) => {
                 let message = format!("{ip} is not an address of this family");
                 Err(Fault::new("ip", message).hint("leave it out: a literal address says its family"))
@@ -91,14 +91,14 @@ pub(super) async fn connect(
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
         Host::Domain(name) => {
             let asked = resolver.addresses(name, guard.family, deadline);
-            timed(&mut trace.phases.resolve, asked).await?
+            timed(&mut trace.hop.phases.resolve, asked).await?
         }
     };
     let addresses = allowed(target, guard, addresses)?;
-    trace.detail.address = addresses.first().copied();
+    trace.hop.address = addresses.first().copied();
     let attempts = race(&addresses, deadline);
-    let (stream, address) = timed(&mut trace.phases.connect, attempts).await?;
-    trace.detail.address = Some(address);
+    let (stream, address) = timed(&mut trace.hop.phases.connect, attempts).await?;
+    trace.hop.address = Some(address);
     // Without it the last small write of a request may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -197,7 +197,8 @@ fn is_exhausted(error: &io::Error) -> bool {
     LACKS.iter().any(|lack| error.raw_os_error() == Some(lack.raw_os_error()))
 }
 
-fn connect_failure(address: SocketAddr, error: &io::Error) -> Failure {
+/// What an error of a new socket says.
+pub(in crate::probes) fn connect_failure(address: SocketAddr, error: &io::Error) -> Failure {
     use io::ErrorKind as Kind;
     let (reason, message) = match error.kind() {
         _ if is_exhausted(error) => (Reason::OwnResource, format!("this machine cannot open a connection: {error}")),

@@ -1,0 +1,146 @@
+//! From what a check names to a connection it can speak over: a name resolved, an address that was allowed, TCP, a proxy
+//! where there is one, TLS where it is asked for. Each step is timed into the current hop of the trace.
+//!
+//! ```text
+//! resolve    a name -> addresses        connect    addresses -> a guarded TCP connection
+//! proxy      a tunnel through our own proxy
+//! trust      who is trusted, who we are  handshake  a connection -> a verified one
+//! chain      what certificates say
+//! ```
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use url::Host;
+
+use super::Workshop;
+use super::failure::{Deadline, Failure, Trace};
+use crate::model::{Fault, Key, Reason, Settings, Shape};
+
+mod chain;
+mod connect;
+mod handshake;
+mod resolve;
+mod trust;
+
+pub(super) use connect::{Guard, Target, connect_failure};
+pub(super) use handshake::{tls_error, tls_failure};
+pub(super) use resolve::{Family, Resolver};
+pub(super) use trust::{Offer, Roots};
+
+/// The keys of every kind that connects.
+pub(super) const KEYS: &[Key] = &[
+    Key::new("ip", Shape::OneOf(Family::WORDS), "\"any\"", "the address family to use"),
+    Key::new("allow_private", Shape::Flag, "false", "connect to private and other special addresses where a name or redirect leads there"),
+];
+
+/// The keys of every kind that may speak TLS.
+pub(super) const TLS_KEYS: &[Key] = &[
+    Key::new("ca", Shape::Path, "", "a PEM file of certificates to trust instead of the system's"),
+    Key::new("server_name", Shape::Text, "", "the name to ask for and verify in TLS instead of the configured host"),
+];
+
+/// How the connections of one check are made.
+pub(super) struct Dialer {
+    pub guard: Guard,
+    pub resolver: Arc<Resolver>,
+    roots: Arc<Roots>,
+    terms: trust::Terms,
+    server_name: Option<ServerName<'static>>,
+}
+
+impl Dialer {
+    /// From [`KEYS`] and [`TLS_KEYS`], of which a kind has those it has. Without a target (it was refused) the rest is judged.
+    pub fn of(settings: &Settings, target: Option<&Target>, workshop: &Workshop) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let guard = Guard::of(settings, target).map_err(|fault| faults.push(fault));
+        let terms = workshop.roots.terms(settings).map_err(|fault| faults.push(fault));
+        let server_name = server_name(settings).map_err(|fault| faults.push(fault));
+        let (Ok(guard), Ok(terms), Ok(server_name)) = (guard, terms, server_name) else { return Err(faults) };
+        Ok(Dialer { guard, resolver: workshop.resolver.clone(), roots: workshop.roots.clone(), terms, server_name })
+    }
+
+    /// A TCP connection to `target`, through the proxy where there is one.
+    pub async fn connect(&self, target: &Target, deadline: Deadline, trace: &mut Trace) -> Result<TcpStream, Failure> {
+        connect::connect(target, self.guard, &self.resolver, deadline, trace).await
+    }
+
+    /// TLS over `stream`. The configured `server_name` is for the configured target only.
+    pub async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        target: &Target,
+        offer: Offer,
+        deadline: Deadline,
+        trace: &mut Trace,
+    ) -> Result<TlsStream<S>, Failure> {
+        let name = match &self.server_name {
+            Some(name) if target.configured => name.clone(),
+            _ => certificate_name(&target.host)?,
+        };
+        let config = self.roots.config(&self.terms, offer)?;
+        handshake::handshake(stream, name, &config, deadline, trace).await
+    }
+}
+
+fn server_name(settings: &Settings) -> Result<Option<ServerName<'static>>, Fault> {
+    let Some(name) = settings.text("server_name") else {
+        return Ok(None);
+    };
+    let parsed = ServerName::try_from(name.to_owned())
+        .map_err(|_| Fault::new("server_name", format!("{name:?} is not a host name")).hint("write for example \"api.vendor.example\""))?;
+    Ok(Some(parsed))
+}
+
+fn certificate_name(host: &Host<String>) -> Result<ServerName<'static>, Failure> {
+    match host {
+        Host::Ipv4(ip) => Ok(ServerName::IpAddress((*ip).into())),
+        Host::Ipv6(ip) => Ok(ServerName::IpAddress((*ip).into())),
+        Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            ServerName::try_from(name.to_owned()).map_err(|_| {
+                let message = format!("{name} is not a name that a certificate can be for");
+                Failure::new(Reason::TlsName, message)
+            })
+        }
+    }
+}
+
+/// `host:port` of the key `address`.
+pub(super) fn address(settings: &Settings) -> Result<Target, Fault> {
+    let text = settings.text("address").unwrap_or_default();
+    let fault =
+        |message: String| Fault::new("address", message).hint("write host and port: \"db.vendor.example:5432\" or \"[2001:db8::1]:25\"");
+    if text.contains("://") {
+        return Err(fault(format!("{text:?} is a URL, not an address")));
+    }
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| fault(format!("{text:?} has no port")))?;
+    let bad_port = || fault(format!("{port:?} is not a port")).at(text.len() - port.len()..text.len());
+    let number: u16 = port.parse().map_err(|_| bad_port())?;
+    if number == 0 {
+        return Err(bad_port());
+    }
+    let host = Host::parse(host).map_err(|error| fault(format!("{host:?} is not a host: {error}")).at(0..host.len()))?;
+    Ok(Target { host, port: number, configured: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    #[test]
+    fn addresses() {
+        let target = |text: &str| address(&Settings([("address", Value::Text(text.to_owned()))].into()));
+        for (text, host, port) in [("db.example:5432", "db.example", 5432), ("1.2.3.4:25", "1.2.3.4", 25), ("[::1]:25", "[::1]", 25)] {
+            let target = target(text).unwrap();
+            assert_eq!((target.host.to_string().as_str(), target.port), (host, port));
+        }
+        for text in ["", "db.example", "db.example:", ":25", "a:0", "a:65536", "http://a:80", "::1:25", "a b:1"] {
+            assert!(target(text).is_err(), "{text}");
+        }
+    }
+}

@@ -43,6 +43,12 @@ pub(super) const TLS_KEYS: &[Key] = &[
     Key::new("server_name", Shape::Text, "", "the name to ask for and verify in TLS instead of the configured host"),
 ];
 
+/// The certificate that a check shows where a server asks who we are: `mtls` of the key `auth`.
+pub(super) const MTLS: &[Key] = &[
+    Key::required("cert", Shape::Path, "our certificate and what it was signed with, PEM"),
+    Key::required("key", Shape::Path, "its private key, PEM"),
+];
+
 /// How the connections of one check are made.
 pub(super) struct Dialer {
     pub guard: Guard,

@@ -162,7 +162,12 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
         version: Version::of_word(settings.text("http_version")),
         body_bytes_max,
         wanted,
-        manners: Manners { sends_credentials: request.sends_credentials, auth_is_down: settings.on("auth_is_down"), is_http: true },
+        manners: Manners {
+            sends_credentials: request.sends_credentials,
+            auth_is_down: settings.on("auth_is_down"),
+            is_http: true,
+            ..Manners::default()
+        },
         request,
     }))
 }

@@ -7,6 +7,7 @@
 //! workshop   what all probes share: resolver, TLS configurations
 //! dial       what a check names -> a connection: names, addresses, proxies, TLS
 //! condition  what is expected, compiled; pure
+//! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
 //! http tcp tls
 //!            the kinds
@@ -20,6 +21,7 @@ use crate::model::{Key, Observation, Settings};
 
 mod condition;
 mod dial;
+mod dialogue;
 mod failure;
 mod http;
 mod tcp;

@@ -103,6 +103,13 @@ impl Expectations {
         self.each().any(|condition| condition.subject.is_of_body())
     }
 
+    /// Nothing more of a body is needed: the conditions on it hold.
+    pub fn are_met_by_body(&self, seen: &Seen<'_>) -> bool {
+        let any_on_body = self.any.iter().any(|condition| condition.subject.is_of_body());
+        self.all.iter().filter(|condition| condition.subject.is_of_body()).all(|condition| condition.hold(seen).passed)
+            && (!any_on_body || self.any.iter().any(|condition| condition.hold(seen).passed))
+    }
+
     pub fn name_status(&self) -> bool {
         self.each().any(Condition::is_on_status)
     }

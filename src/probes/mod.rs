@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp tls
+//! http tcp tls udp
 //!            the kinds
 //! ```
 
@@ -26,12 +26,13 @@ mod failure;
 mod http;
 mod tcp;
 mod tls;
+mod udp;
 mod verdict;
 mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp tls udp
+//! http tcp tls udp icmp
 //!            the kinds
 //! ```
 
@@ -24,6 +24,7 @@ mod dial;
 mod dialogue;
 mod failure;
 mod http;
+mod icmp;
 mod tcp;
 mod tls;
 mod udp;
@@ -32,7 +33,7 @@ mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use ::http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::condition::{Expectations, Seen};
@@ -43,6 +44,11 @@ impl Said {
     pub fn evidence(&self) -> Option<Box<Evidence>> {
         evidence(&self.request, &self.response, &self.body)
     }
+}
+
+/// Headers as they are written in HTTP/1.1.
+pub(super) fn header_lines(headers: &HeaderMap) -> String {
+    headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))).collect()
 }
 
 /// What a check sends, and whether it waits for anything.

@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp tls udp icmp
+//! http tcp tls udp icmp grpc
 //!            the kinds
 //! ```
 
@@ -23,6 +23,7 @@ mod condition;
 mod dial;
 mod dialogue;
 mod failure;
+mod grpc;
 mod http;
 mod icmp;
 mod tcp;
@@ -33,7 +34,7 @@ mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -5,6 +5,7 @@
 //!   expectation that did not hold, with what was seen. Regular expressions run in linear time.
 //! - Each kind says which subjects it has ([`Scope`]), and the rest are faults at load.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use ::http::HeaderName;
@@ -87,6 +88,16 @@ impl Expectations {
             Err(fault) => faults.push(fault),
         }
         if faults.is_empty() { Ok(expectations) } else { Err(faults) }
+    }
+
+    /// With what is wanted where nothing is said of its subject.
+    pub fn with_default(mut self, default: &'static str, scope: &Scope<'_>) -> Self {
+        let default = parse::condition(default, scope).expect("the defaults of all kinds are compiled by their tests");
+        let named = |condition: &Condition| discriminant(&condition.subject) == discriminant(&default.subject);
+        if !self.each().any(named) {
+            self.all.push(default);
+        }
+        self
     }
 
     fn each(&self) -> impl Iterator<Item = &Condition> {

@@ -29,16 +29,16 @@ use crate::probes::dial::{tls_error, tls_failure};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
 /// Common servers refuse more than 8 to 32 KiB themselves. hyper's own limit of 100 header lines stands beside it.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+pub(in crate::probes) const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// How much a vendor may send ahead of our reading in HTTP/2: as much as is read of a body by default.
 const WINDOW_BYTES: u32 = 1 << 20;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::probes) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 type Io = TokioIo<Box<dyn Stream>>;
-type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+pub(in crate::probes) type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// The rest of an answer: its body and what it comes over.
 pub(super) struct Rest {
@@ -148,19 +148,19 @@ async fn over_http2(request: Request<Full<Bytes>>, io: Io) -> hyper::Result<(Res
 }
 
 /// Keeps a connection going while something is awaited from it.
-pub(super) struct Driver {
+pub(in crate::probes) struct Driver {
     /// Until it ends.
     connection: Option<Connection>,
     tasks: Tasks,
 }
 
 impl Driver {
-    fn new(connection: Connection, tasks: Tasks) -> Self {
+    pub(in crate::probes) fn new(connection: Connection, tasks: Tasks) -> Self {
         Driver { connection: Some(connection), tasks }
     }
 
     /// An error of the connection comes out of `future` too, so only that is looked at.
-    pub(super) async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
+    pub(in crate::probes) async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         poll_fn(|context| {
             if let Some(connection) = &mut self.connection
@@ -182,7 +182,7 @@ impl Drop for Driver {
 
 /// HTTP/2 brings tasks of its own; they end with the probe, also when the vendor never reads what they send.
 #[derive(Clone, Default)]
-struct Tasks(Arc<Mutex<Vec<AbortHandle>>>);
+pub(in crate::probes) struct Tasks(Arc<Mutex<Vec<AbortHandle>>>);
 
 impl Tasks {
     fn stop(&self) {
@@ -204,7 +204,7 @@ where
 }
 
 /// What an error of the connection says about the vendor.
-pub(super) fn failure(host: &str, error: &hyper::Error) -> Failure {
+pub(in crate::probes) fn failure(host: &str, error: &hyper::Error) -> Failure {
     if let Some(io) = io_cause(error) {
         if let Some(error) = tls_error(io) {
             return tls_failure(host, error).0;

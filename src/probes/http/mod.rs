@@ -23,7 +23,7 @@ use crate::model::settings::Built;
 use crate::model::{Fault, Key, Observation, Reason, Settings, Shape, Timestamp};
 
 mod body;
-mod exchange;
+pub(super) mod exchange;
 mod request;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{set_ip_mtu_discover, set_ipv6_mtu_discover};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, ipproto, recv, send, socket_with};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use crate::model::Reason;
 use crate::probes::dial::connect_failure;
@@ -19,7 +19,8 @@ use crate::probes::failure::Failure;
 const PACKET_BYTES_MAX: usize = 65_535;
 
 pub(super) struct Socket {
-    fd: AsyncFd<OwnedFd>,
+    /// The type for datagrams: tokio has none for ICMP, and only the descriptor is used.
+    socket: UdpSocket,
     address: SocketAddr,
     /// What is read begins with an IP header.
     pub whole: bool,
@@ -33,26 +34,26 @@ impl Socket {
         let (fd, raw) = made(ip).map_err(|error| denied(address, error))?;
         let prepared = fragments(&fd, ip, df).and_then(|()| connect(&fd, &address));
         prepared.map_err(|error| failure(address, &error.into(), message_bytes))?;
-        let fd = AsyncFd::with_interest(fd, Interest::READABLE | Interest::WRITABLE).map_err(|error| connect_failure(address, &error))?;
+        let socket = UdpSocket::from_std(fd.into()).map_err(|error| connect_failure(address, &error))?;
         const IP_HEADER_BYTES_MAX: usize = 60;
         let room = (message_bytes + IP_HEADER_BYTES_MAX).min(PACKET_BYTES_MAX);
-        Ok(Socket { fd, address, whole: raw && ip.is_ipv4(), room })
+        Ok(Socket { socket, address, whole: raw && ip.is_ipv4(), room })
     }
 
     pub async fn send(&self, message: &[u8]) -> Result<(), Failure> {
-        let sent = self.fd.async_io(Interest::WRITABLE, |fd| Ok(send(fd, message, SendFlags::empty())?)).await;
+        let sent = self.socket.async_io(Interest::WRITABLE, || Ok(send(&self.socket, message, SendFlags::empty())?)).await;
         sent.map(drop).map_err(|error| failure(self.address, &error, message.len()))
     }
 
     /// The next packet; what is longer than any answer of ours is cut, and then is none.
     pub async fn receive(&self) -> Result<Vec<u8>, Failure> {
-        let read = |fd: &OwnedFd| {
+        let read = || {
             let mut packet = vec![0; self.room];
-            let (_, length) = recv(fd, packet.as_mut_slice(), RecvFlags::empty())?;
+            let (_, length) = recv(&self.socket, packet.as_mut_slice(), RecvFlags::empty())?;
             packet.truncate(length);
             Ok(packet)
         };
-        self.fd.async_io(Interest::READABLE | Interest::ERROR, read).await.map_err(|error| failure(self.address, &error, 0))
+        self.socket.async_io(Interest::READABLE | Interest::ERROR, read).await.map_err(|error| failure(self.address, &error, 0))
     }
 }
 

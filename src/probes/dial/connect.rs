@@ -56,9 +56,12 @@ impl Guard {
 }
 
 impl Target {
-    /// `host:port` as people write it.
+    /// `host:port` as people write it; the host alone where there are no ports.
     pub fn shown(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        match self.port {
+            0 => self.host.to_string(),
+            port => format!("{}:{port}", self.host),
+        }
     }
 
     fn literal(&self) -> Option<IpAddr> {
@@ -86,6 +89,23 @@ pub(super) async fn connect(
     deadline: Deadline,
     trace: &mut Trace,
 ) -> Result<TcpStream, Failure> {
+    let addresses = addresses(target, guard, resolver, deadline, trace).await?;
+    let attempts = race(&addresses, deadline);
+    let (stream, address) = timed(&mut trace.hop.phases.connect, attempts).await?;
+    trace.hop.address = Some(address);
+    // Without it the last small write of a request may wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Where `target` leads and we may go, in the order to try; never an empty list.
+pub(super) async fn addresses(
+    target: &Target,
+    guard: Guard,
+    resolver: &Resolver,
+    deadline: Deadline,
+    trace: &mut Trace,
+) -> Result<Vec<SocketAddr>, Failure> {
     let addresses = match &target.host {
         Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
@@ -96,12 +116,7 @@ pub(super) async fn connect(
     };
     let addresses = allowed(target, guard, addresses)?;
     trace.hop.address = addresses.first().copied();
-    let attempts = race(&addresses, deadline);
-    let (stream, address) = timed(&mut trace.hop.phases.connect, attempts).await?;
-    trace.hop.address = Some(address);
-    // Without it the last small write of a request may wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    Ok(addresses)
 }
 
 /// The addresses that may be connected to, in the order to try them.

@@ -8,6 +8,7 @@
 //! chain      what certificates say
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -123,6 +124,11 @@ impl Dialer {
 
     pub fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
+    }
+
+    /// The addresses of `target` that may be sent to, in the order to try; for kinds without connections.
+    pub async fn addresses(&self, target: &Target, deadline: Deadline, trace: &mut Trace) -> Result<Vec<SocketAddr>, Failure> {
+        connect::addresses(target, self.guard, &self.resolver, deadline, trace).await
     }
 
     /// TLS over `stream`. The configured `server_name` is for the configured target only.

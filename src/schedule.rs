@@ -50,6 +50,9 @@ struct Entry {
     generation: u64,
 }
 
+/// How much before its time a run may start.
+const EARLY_MAX: Duration = Duration::from_millis(5);
+
 pub struct Schedule<K> {
     entries: HashMap<K, Entry>,
     queue: BinaryHeap<Reverse<(Duration, u64, K)>>,
@@ -104,6 +107,11 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
         self.queue.peek().map(|Reverse((due, _, _))| *due)
     }
 
+    /// As [`Schedule::take_due`], for one that is due within [`EARLY_MAX`]: whoever is awake already may save a wake-up.
+    pub fn take_early(&mut self, mono: Duration) -> Option<Due<K>> {
+        self.take_due(mono + EARLY_MAX)
+    }
+
     /// Takes one check that is due; it is in flight until [`Schedule::finished`].
     pub fn take_due(&mut self, mono: Duration) -> Option<Due<K>> {
         self.drop_void();
@@ -122,7 +130,9 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
             return;
         }
         let planned = next_tick(entry.tick, entry.cadence.interval, entry.due);
-        let regular = next_tick(entry.tick, entry.cadence.interval, mono);
+        // One that was started a little early may end before it was due; then that tick is done.
+        let early = entry.due.saturating_sub(mono) <= EARLY_MAX;
+        let regular = next_tick(entry.tick, entry.cadence.interval, if early { mono.max(entry.due) } else { mono });
         self.skipped += ticks_between(planned, regular, entry.cadence.interval);
         let due = if soon { regular.min((entry.due + entry.cadence.retry_interval).max(mono)) } else { regular };
         self.enqueue(key, due);

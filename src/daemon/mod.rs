@@ -99,12 +99,25 @@ fn on_a_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> a
     let run = move || {
         let _abort = AbortOnPanic;
         // As a task: waking what `block_on` itself waits for costs a system call, a task on the same thread none.
-        if let Err(panic) = runtime.block_on(async { tokio::spawn(work).await }) {
+        let near = async {
+            tokio::spawn(stay_near());
+            tokio::spawn(work).await
+        };
+        if let Err(panic) = runtime.block_on(near) {
             std::panic::resume_unwind(panic.into_panic());
         }
     };
     std::thread::Builder::new().name(name.into()).spawn(run).context("cannot start a thread")?;
     Ok(())
+}
+
+/// A timer that is always near: without one, tokio wakes its own driver for every timer that is made while it runs, which is a
+/// system call each.
+async fn stay_near() {
+    const NEAR: Duration = Duration::from_millis(250);
+    loop {
+        tokio::time::sleep(NEAR).await;
+    }
 }
 
 /// A running daemon: what is needed to reload and to stop it.

@@ -176,6 +176,10 @@ async fn race(addresses: &[SocketAddr], deadline: Deadline) -> Result<Connected,
 
 /// The first connection; `None` when every address failed, with the most telling failure in `worst`.
 async fn first_connected(addresses: &[SocketAddr], worst: &mut Option<Failure>) -> Option<Connected> {
+    if let [only] = addresses {
+        let connected = TcpStream::connect(*only).await;
+        return connected.map_err(|error| *worst = Some(connect_failure(*only, &error))).ok().map(|stream| (stream, *only));
+    }
     let mut waiting = addresses.iter();
     let mut running = FuturesUnordered::new();
     loop {

@@ -4,7 +4,7 @@
 //! - Every hop is resolved, checked by the address guard, connected and verified anew. Credentials stay with their origin.
 //! - Nothing that a vendor sends is kept beyond its cap.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::HeaderMap;
@@ -98,7 +98,7 @@ pub(in crate::probes) struct Answer {
     /// From the first question of the first hop (getting a token is not part of it) to the last byte.
     pub latency: Duration,
     /// The request that was answered.
-    pub hop: Hop,
+    pub hop: Arc<Hop>,
     /// The body is whole.
     pub whole: bool,
 }
@@ -177,7 +177,7 @@ impl Client {
     async fn follow(
         &self,
         request: &Request,
-        mut hop: Hop,
+        mut hop: Arc<Hop>,
         need_body: bool,
         deadline: Deadline,
         trace: &mut Trace,
@@ -189,7 +189,7 @@ impl Client {
             let (head, rest) = asked.inspect_err(|_| trace.detail.evidence = evidence(&hop.line("1.1"), "", &[]))?;
             trace.hop.http_status = Some(head.status.as_u16());
             if let Some(next) = self.next(request, &hop, &head, redirects).inspect_err(|_| trace.detail.evidence = told(&hop, &head))? {
-                hop = next;
+                hop = Arc::new(next);
                 redirects += 1;
                 continue;
             }

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::header::{HOST, PROXY_AUTHORIZATION};
+use ::http::header::PROXY_AUTHORIZATION;
 use ::http::response::Parts;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use bytes::Bytes;
@@ -52,7 +52,7 @@ impl Client {
         if let Some((line, seen)) = self.kept_line(hop).await {
             (trace.hop.address, trace.hop.tls_version, trace.hop.chain) = (seen.address, seen.tls_version, seen.chain);
             trace.hop.reused = true;
-            match self.ask_over(line, hop, None, deadline, trace).await {
+            match self.ask_over(async { Ok(line) }, hop, None, deadline, trace).await {
                 // The server may have closed it while we were writing. Asking twice is harmless for these (RFC 9110 9.2.2).
                 Err(failure) if matches!(failure.reason, Reason::Send | Reason::Receive) && is_repeatable(&hop.method) => {
                     trace.hop = observation::Hop { target: hop.origin.clone(), ..observation::Hop::default() };
@@ -60,25 +60,27 @@ impl Client {
                 answered => return answered,
             }
         }
-        let (line, proxy) = self.open(hop, deadline, trace).await?;
-        self.ask_over(line, hop, proxy, deadline, trace).await
+        let (stream, http2, proxy) = self.open(hop, deadline, trace).await?;
+        self.ask_over(Line::open(TokioIo::new(stream), http2), hop, proxy, deadline, trace).await
     }
 
     async fn ask_over(
         &self,
-        mut line: Line,
+        line: impl Future<Output = hyper::Result<Line>>,
         hop: &Hop,
         proxy: Option<&Proxy>,
         deadline: Deadline,
         trace: &mut Trace,
     ) -> Result<(Parts, Rest), Failure> {
         let what = || format!("no response head from {}", hop.target.shown());
+        let broken = |error: hyper::Error| failure(&hop.target.shown(), &error);
         let asked = async {
+            let mut line = line.await.map_err(broken)?;
             let request = request(hop, line.is_http2(), proxy)?;
-            line.ask(request).await.map_err(|error| failure(&hop.target.shown(), &error))
+            Ok((line.ask(request).await.map_err(broken)?, line))
         };
         let bound = deadline.bound(asked, Reason::TimeoutHeaders, what);
-        let response = timed(&mut trace.hop.phases.processing, bound).await??;
+        let (response, line) = timed(&mut trace.hop.phases.processing, bound).await??;
         let (head, body) = response.into_parts();
         if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
             && let Some(proxy) = proxy
@@ -89,10 +91,10 @@ impl Client {
         Ok((head, Rest { body, line }))
     }
 
-    /// A new connection, and the proxy if it is given the request instead of the target.
-    async fn open(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Line, Option<&Proxy>), Failure> {
+    /// A new connection, whether it is for HTTP/2, and the proxy if it is given the request instead of the target.
+    async fn open(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Box<dyn Stream>, bool, Option<&Proxy>), Failure> {
         let wants_http2 = self.version == Wanted::Http2;
-        let (stream, http2, proxy): (Box<dyn Stream>, bool, _) = if hop.url.scheme() == "https" {
+        if hop.url.scheme() == "https" {
             let stream = self.dialer.connect(&hop.target, deadline, trace).await?;
             let stream = self.dialer.secure(stream, &hop.target, self.version.offer(), deadline, trace).await?;
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -100,17 +102,13 @@ impl Client {
                 let message = format!("{} does not offer HTTP/2", hop.target.shown());
                 return Err(Failure::new(Reason::Protocol, message));
             }
-            (Box::new(stream), http2, None)
-        } else if wants_http2 {
-            (Box::new(self.dialer.connect(&hop.target, deadline, trace).await?), true, None)
-        } else {
-            let (stream, proxy) = self.dialer.connect_plain(&hop.target, deadline, trace).await?;
-            (Box::new(stream), false, proxy)
-        };
-        let opened = Line::open(TokioIo::new(stream), http2);
-        let what = || format!("no HTTP connection to {}", hop.target.shown());
-        let line = timed(&mut trace.hop.phases.processing, deadline.bound(opened, Reason::TimeoutHeaders, what)).await?;
-        Ok((line.map_err(|error| failure(&hop.target.shown(), &error))?, proxy))
+            return Ok((Box::new(stream), http2, None));
+        }
+        if wants_http2 {
+            return Ok((Box::new(self.dialer.connect(&hop.target, deadline, trace).await?), true, None));
+        }
+        let (stream, proxy) = self.dialer.connect_plain(&hop.target, deadline, trace).await?;
+        Ok((Box::new(stream), false, proxy))
     }
 
     /// The body: all of it if it is needed, else as much as serves as evidence. What comes after the cap is not read.
@@ -162,17 +160,7 @@ fn is_repeatable(method: &Method) -> bool {
 }
 
 fn request(hop: &Hop, http2: bool, proxy: Option<&Proxy>) -> Result<Request<Full<Bytes>>, Failure> {
-    let mut request = Request::new(Full::new(hop.body.clone()));
-    *request.method_mut() = hop.method.clone();
-    *request.uri_mut() = hop.uri(http2, proxy.is_some())?;
-    *request.headers_mut() = hop.headers.clone();
-    if http2 {
-        // It travels as `:authority` there (RFC 9113 8.3.1).
-        request.headers_mut().remove(HOST);
-        *request.version_mut() = Version::HTTP_2;
-    } else {
-        request.headers_mut().insert(HOST, hop.authority());
-    }
+    let mut request = hop.request(http2, proxy.is_some())?;
     if let Some(value) = proxy.and_then(Proxy::authorization).and_then(|value| HeaderValue::from_str(&value).ok()) {
         request.headers_mut().insert(PROXY_AUTHORIZATION, value);
     }

@@ -10,6 +10,7 @@ use ::http::header::{
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use bytes::Bytes;
+use http_body_util::Full;
 use url::{Host, Position, Url};
 
 use super::auth;
@@ -28,13 +29,7 @@ const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "ses
 
 /// The request as configured.
 pub(in crate::probes) struct Request {
-    url: Url,
-    /// Of the url; the same text for every run.
-    origin: Arc<str>,
-    target: Target,
-    method: Method,
-    headers: HeaderMap,
-    body: Bytes,
+    first: Arc<Hop>,
     pub sends_credentials: bool,
     pub secrets: Arc<Secrets>,
 }
@@ -47,8 +42,11 @@ pub(in crate::probes) struct Hop {
     pub origin: Arc<str>,
     pub target: Target,
     pub method: Method,
-    pub headers: HeaderMap,
+    headers: HeaderMap,
     pub body: Bytes,
+    /// As it is sent over HTTP/1.1: the path, and the headers with `Host`. A check sends the same for years.
+    path: Uri,
+    sent: HeaderMap,
 }
 
 impl Request {
@@ -79,7 +77,7 @@ impl Request {
             Ok(Some(value)) => drop(headers.insert(AUTHORIZATION, value)),
             Err(fault) => faults.push(fault),
         }
-        let (Ok(url), Ok(method), true) = (url, method, faults.is_empty()) else {
+        let (Ok((url, path)), Ok(method), true) = (url, method, faults.is_empty()) else {
             return Err(faults);
         };
         let sends_credentials = headers.values().any(HeaderValue::is_sensitive) || settings.table("auth").is_some();
@@ -89,34 +87,22 @@ impl Request {
         if let Ok(value) = HeaderValue::from_str(user_agent) {
             headers.entry(USER_AGENT).or_insert(value);
         }
-        Ok(Request {
-            origin: origin(&url).into(),
-            target: target(&url, true).expect("url_of has checked that there is a host"),
-            url,
-            method,
-            headers,
-            body: settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default(),
-            sends_credentials,
-            secrets: Arc::new(secrets),
-        })
+        let target = target(&url, true).expect("url_of has checked that there is a host");
+        let body = settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default();
+        Ok(Request { first: Arc::new(Hop::new(url, path, target, method, headers, body)), sends_credentials, secrets: Arc::new(secrets) })
     }
 
     pub fn target(&self) -> &Target {
-        &self.target
+        &self.first.target
     }
 
     /// `authorization` is what was got for this run.
-    pub fn first_hop(&self, authorization: Option<HeaderValue>) -> Hop {
-        let mut headers = self.headers.clone();
-        headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
-        Hop {
-            target: self.target.clone(),
-            origin: self.origin.clone(),
-            url: self.url.clone(),
-            method: self.method.clone(),
-            headers,
-            body: self.body.clone(),
-        }
+    pub fn first_hop(&self, authorization: Option<HeaderValue>) -> Arc<Hop> {
+        let Some(authorization) = authorization else { return self.first.clone() };
+        let Hop { url, path, target, method, headers, body, .. } = &*self.first;
+        let mut headers = headers.clone();
+        headers.insert(AUTHORIZATION, authorization);
+        Arc::new(Hop::new(url.clone(), path.clone(), target.clone(), method.clone(), headers, body.clone()))
     }
 
     /// Where an answer sends us, if it does.
@@ -130,18 +116,62 @@ impl Request {
             return Err(Failure::new(Reason::RedirectLimit, message));
         }
         let mut target = target(&url, false).ok_or_else(|| not_followed(location))?;
-        let first = &self.target;
+        let first = self.target();
         target.configured = (&target.host, target.port) == (&first.host, first.port);
         let (method, body) = carried(hop, status);
         let mut headers = hop.headers.clone();
         if !is_same_origin(&hop.url, &url) {
             headers = harmless(headers);
         }
-        Ok(Some(Hop { origin: origin(&url).into(), url, target, method, headers, body }))
+        let path = path_of(&url).map_err(|_| not_followed(location))?;
+        Ok(Some(Hop::new(url, path, target, method, headers, body)))
     }
 }
 
+/// As of [`Hop::path`].
+fn path_of(url: &Url) -> Result<Uri, ::http::uri::InvalidUri> {
+    Uri::try_from(&url[Position::BeforePath..Position::AfterQuery])
+}
+
 impl Hop {
+    fn new(url: Url, path: Uri, target: Target, method: Method, headers: HeaderMap, body: Bytes) -> Self {
+        let mut sent = headers.clone();
+        let from_url = &url[Position::BeforeHost..Position::AfterPort];
+        // What the check wrote as `Host` goes first.
+        let host = || HeaderValue::from_str(from_url).expect("the url crate leaves a host in plain ASCII");
+        sent.entry(HOST).or_insert_with(host);
+        Hop { origin: origin(&url).into(), url, target, method, headers, body, path, sent }
+    }
+
+    /// The request as it goes out over HTTP/1.1, to the target or to a proxy (RFC 9112 3.2), or over HTTP/2.
+    pub fn request(&self, http2: bool, proxied: bool) -> Result<::http::Request<Full<Bytes>>, Failure> {
+        let mut request = ::http::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = if http2 || proxied { self.whole_uri(http2)? } else { self.path.clone() };
+        *request.headers_mut() = self.sent.clone();
+        if http2 {
+            // It travels as `:authority` there (RFC 9113 8.3.1).
+            request.headers_mut().remove(HOST);
+            *request.version_mut() = ::http::Version::HTTP_2;
+        }
+        Ok(request)
+    }
+
+    /// With scheme and authority: what the check wrote as `Host`, over HTTP/2; what the URL says, for a proxy.
+    fn whole_uri(&self, http2: bool) -> Result<Uri, Failure> {
+        let path = &self.url[Position::BeforePath..Position::AfterQuery];
+        let uri = if http2 {
+            let authority = self.sent.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+            Uri::builder().scheme(self.url.scheme()).authority(authority).path_and_query(path).build()
+        } else {
+            Uri::try_from(&self.url[..Position::AfterQuery]).map_err(Into::into)
+        };
+        uri.map_err(|error| {
+            let message = format!("{} has a path that cannot be sent: {error}", self.shown());
+            Failure::new(Reason::Protocol, message)
+        })
+    }
+
     /// Without path and query, which may be secret.
     pub fn shown(&self) -> &str {
         &self.origin
@@ -161,38 +191,14 @@ impl Hop {
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{} {path}{mark}{} HTTP/{version} ({})", self.method, query.join("&"), self.origin)
     }
-
-    /// The request line's target: origin form for HTTP/1.1, absolute form for a proxy (RFC 9112 3.2.2) and HTTP/2.
-    pub fn uri(&self, http2: bool, proxied: bool) -> Result<Uri, Failure> {
-        let path = &self.url[Position::BeforePath..Position::AfterQuery];
-        let uri = if http2 {
-            Uri::builder().scheme(self.url.scheme()).authority(self.authority().as_bytes()).path_and_query(path).build()
-        } else if proxied {
-            Uri::try_from(&self.url[..Position::AfterQuery]).map_err(Into::into)
-        } else {
-            Uri::try_from(path).map_err(Into::into)
-        };
-        uri.map_err(|error| {
-            let message = format!("{} has a path that cannot be sent: {error}", self.shown());
-            Failure::new(Reason::Protocol, message)
-        })
-    }
-
-    /// Whom we ask: what the check wrote as `Host`, else what the URL says.
-    pub fn authority(&self) -> HeaderValue {
-        let from_url = &self.url[Position::BeforeHost..Position::AfterPort];
-        self.headers
-            .get(HOST)
-            .cloned()
-            .unwrap_or_else(|| HeaderValue::from_str(from_url).expect("the url crate leaves a host in plain ASCII"))
-    }
 }
 
 fn origin(url: &Url) -> String {
     url[..Position::AfterPort].to_owned()
 }
 
-fn url_of(settings: &Settings) -> Result<Url, Fault> {
+/// With the path as it is sent.
+fn url_of(settings: &Settings) -> Result<(Url, Uri), Fault> {
     const EXAMPLE: &str = "write for example \"https://api.vendor.example/health\"";
     let text = settings.text("url").unwrap_or_default();
     // No text in the messages: the query may hold a secret.
@@ -207,11 +213,8 @@ fn url_of(settings: &Settings) -> Result<Url, Fault> {
         return Err(Fault::new("url", "port 0 cannot be connected to").hint(EXAMPLE));
     }
     url.set_fragment(None);
-    let path = &url[Position::BeforePath..Position::AfterQuery];
-    if let Err(error) = Uri::try_from(path) {
-        return Err(Fault::new("url", format!("its path cannot be sent: {error}")).hint(EXAMPLE));
-    }
-    Ok(url)
+    let path = path_of(&url).map_err(|error| Fault::new("url", format!("its path cannot be sent: {error}")).hint(EXAMPLE))?;
+    Ok((url, path))
 }
 
 fn user_info_fault(text: &str) -> Fault {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::redact::Secrets;
 use crate::clock;
 use crate::model::observation::{Evidence, Hop};
 use crate::model::{Detail, Observation, Outcome, Phases, Reason};
@@ -31,6 +32,18 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Deadline {
     pub started: Instant,
     pub timeout: Duration,
+}
+
+impl Deadline {
+    /// The same end, for what begins only now.
+    pub fn from_now(self) -> Self {
+        let now = clock::instant();
+        Deadline { started: now, timeout: self.timeout.saturating_sub(now.duration_since(self.started)) }
+    }
+
+    pub fn left(self) -> Duration {
+        self.from_now().timeout
+    }
 }
 
 impl Deadline {
@@ -62,6 +75,8 @@ pub(super) struct Trace {
     /// Those before it.
     done: Vec<Hop>,
     pub detail: Detail,
+    /// What must not be shown, should a vendor echo it.
+    secrets: Vec<Arc<Secrets>>,
 }
 
 impl Trace {
@@ -73,9 +88,21 @@ impl Trace {
         }
     }
 
+    /// From now on these are in the game.
+    pub fn hide(&mut self, secrets: &Arc<Secrets>) {
+        if !secrets.is_empty() {
+            self.secrets.push(secrets.clone());
+        }
+    }
+
+    /// What another run of requests saw becomes what this one saw.
+    pub fn take_over(&mut self, mut other: Trace) {
+        other.secrets.append(&mut self.secrets);
+        *self = other;
+    }
+
     pub fn failed(self, failure: Failure, duration: Duration) -> Observation {
-        let ours = failure.reason.is_ours();
-        let outcome = if ours { Outcome::Unknown } else { Outcome::Down };
+        let outcome = if failure.reason.is_about_us() { Outcome::Unknown } else { Outcome::Down };
         self.ended(outcome, failure.reason, duration, &failure.message)
     }
 
@@ -86,6 +113,8 @@ impl Trace {
         hops.push(self.hop);
         let phases = hops.iter().fold(Phases::default(), |sum, hop| sum.plus(hop.phases));
         self.detail.hops = hops;
+        // The one way out of a run, so that nobody can forget it.
+        self.secrets.iter().for_each(|secrets| secrets.redact(&mut self.detail));
         Observation { outcome, reason, duration, phases, detail: self.detail }
     }
 }

@@ -11,14 +11,13 @@ use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 
 use super::condition::{self, Expectations, Scope, Seen};
 use super::dial::{self, Dialer, Offer, Target};
 use super::dialogue::{Said, header_lines};
 use super::failure::{Deadline, Failure, Trace, timed};
-use super::http::exchange::{Driver, HEAD_BYTES_MAX, Stream, Tasks, failure};
+use super::http::exchange::{Line, Stream, failure};
 use super::verdict::{Manners, judge};
 use super::{Kind, Probe, Run, Workshop, tls};
 use crate::clock;
@@ -127,7 +126,7 @@ impl GrpcProbe {
         let stream = self.stream(deadline, trace).await?;
         let what = || format!("no response head from {}", self.host);
         let asking = deadline.bound(self.ask(stream, deadline), Reason::TimeoutHeaders, what);
-        let (response, driver) = timed(&mut trace.hop.phases.processing, asking).await??;
+        let (response, line) = timed(&mut trace.hop.phases.processing, asking).await??;
         let (head, body) = response.into_parts();
         trace.hop.http_status = Some(head.status.as_u16());
         said.response = format!("HTTP/2 {}\n{}", head.status, header_lines(&head.headers));
@@ -135,7 +134,7 @@ impl GrpcProbe {
             return Err(Failure::new(Reason::HttpStatus, format!("{}, wanted 200 of a gRPC server", head.status)));
         }
         let what = || format!("no complete answer from {}", self.host);
-        let reading = deadline.bound(self.read(&head.headers, body, driver, said), Reason::TimeoutBody, what);
+        let reading = deadline.bound(self.read(&head.headers, body, line, said), Reason::TimeoutBody, what);
         timed(&mut trace.hop.phases.transfer, reading).await?
     }
 
@@ -151,16 +150,12 @@ impl GrpcProbe {
         Ok(Box::new(stream))
     }
 
-    async fn ask(&self, stream: Box<dyn Stream>, deadline: Deadline) -> Result<(Response<Incoming>, Driver), Failure> {
+    async fn ask(&self, stream: Box<dyn Stream>, deadline: Deadline) -> Result<(Response<Incoming>, Line), Failure> {
         let request = self.request(deadline);
         let asked = async {
-            let tasks = Tasks::default();
-            let mut builder = http2::Builder::new(tasks.clone());
-            builder.max_header_list_size(HEAD_BYTES_MAX as u32);
-            let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-            let mut driver = Driver::new(Box::pin(connection), tasks);
-            let response = driver.drive(sender.send_request(request)).await?;
-            Ok((response, driver))
+            let mut line = Line::open(TokioIo::new(stream), true).await?;
+            let response = line.ask(request).await?;
+            Ok((response, line))
         };
         asked.await.map_err(|error| failure(&self.host, &error))
     }
@@ -178,13 +173,13 @@ impl GrpcProbe {
     }
 
     /// The message and what comes after it. An answer without a message has everything in its head.
-    async fn read(&self, head: &HeaderMap, mut body: Incoming, mut driver: Driver, said: &mut Said) -> Result<Answer, Failure> {
+    async fn read(&self, head: &HeaderMap, mut body: Incoming, mut line: Line, said: &mut Said) -> Result<Answer, Failure> {
         let content = head.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         if !content.as_deref().is_some_and(|content| content.starts_with("application/grpc")) {
             return Err(self.foreign(&format!("answers with {} and not with gRPC", content.as_deref().unwrap_or("no type"))));
         }
         let mut trailers = HeaderMap::new();
-        while let Some(frame) = driver.drive(body.frame()).await {
+        while let Some(frame) = line.drive(body.frame()).await {
             let frame = frame.map_err(|error| failure(&self.host, &error))?;
             match frame.into_data() {
                 Ok(data) if said.body.len() + data.len() > ANSWER_BYTES_MAX => {

@@ -36,8 +36,7 @@ const KEYS: &[Key] = &[
     Key::new("auth", Shape::Table(AUTH), "", "who we are, for servers that ask").alone(),
 ];
 
-const AUTH: &[Key] =
-    &[Key::new("mtls", Shape::Table(dial::MTLS), "", "our own certificate: `{ cert = \"client.pem\", key = \"client.key\" }`")];
+const AUTH: &[Key] = &[dial::MTLS];
 
 struct TlsProbe {
     target: Target,

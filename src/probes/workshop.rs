@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::dial::{Resolver, Roots};
+use super::http::Tokens;
 use crate::fetch::user_agent;
 
 /// Built once by whoever loads the configuration, and lent to every `Kind::build`; probes keep what they need of it.
@@ -12,12 +13,19 @@ use crate::fetch::user_agent;
 pub struct Workshop {
     pub(super) resolver: Arc<Resolver>,
     pub(super) roots: Arc<Roots>,
+    /// Of OAuth2, shared by the checks that ask for the same.
+    pub(super) tokens: Arc<Tokens>,
     pub(super) user_agent: Arc<str>,
 }
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop { resolver: Arc::new(Resolver::of_this_system()), roots: Arc::new(Roots::default()), user_agent: user_agent("").into() }
+        Workshop {
+            resolver: Arc::new(Resolver::of_this_system()),
+            roots: Arc::default(),
+            tokens: Arc::default(),
+            user_agent: user_agent("").into(),
+        }
     }
 }
 

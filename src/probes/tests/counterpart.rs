@@ -50,12 +50,12 @@ impl Check {
 
     /// The keys that faults point at.
     pub fn faults(&self) -> Vec<&'static str> {
-        let built = (self.kind.build)(&self.settings, &Workshop::new());
+        let built = self.kind.probe(&self.settings, &Workshop::new());
         built.err().unwrap_or_default().into_iter().map(|fault| fault.key).collect()
     }
 
     pub async fn within(&self, timeout: Duration) -> Observation {
-        let probe = (self.kind.build)(&self.settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let probe = self.kind.probe(&self.settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
         probe.run(timeout).await
     }
 

@@ -19,8 +19,8 @@ use crate::probes::{Kind, Workshop};
 /// Enough for everything that answers, also on a busy machine.
 pub(in crate::probes) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For what never answers.
-pub(in crate::probes) const SHORT: Duration = Duration::from_millis(300);
+/// For what never answers, or never enough: long enough for what comes at once, also on a busy machine.
+pub(in crate::probes) const SHORT: Duration = Duration::from_millis(600);
 
 /// Settings of a check, with the keys that a test is about.
 pub(in crate::probes) struct Check {

@@ -193,7 +193,7 @@ enum Sender {
 }
 
 impl Line {
-    pub(in crate::probes) async fn open(io: Io, http2: bool) -> hyper::Result<Self> {
+    pub async fn open(io: Io, http2: bool) -> hyper::Result<Self> {
         let tasks = Tasks::default();
         if !http2 {
             let (sender, connection) = http1::Builder::new().max_header_size(HEAD_BYTES_MAX).handshake(io).await?;
@@ -212,7 +212,7 @@ impl Line {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    pub(in crate::probes) async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
         match &mut self.sender {
             Sender::Http1(sender) => {
                 let asked = sender.send_request(request);
@@ -234,7 +234,7 @@ impl Line {
         ready.is_ok() && self.connection.is_some()
     }
 
-    pub(in crate::probes) async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
+    pub async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
         drive(&mut self.connection, future).await
     }
 }

@@ -87,6 +87,7 @@ impl Probe for WebsocketProbe {
             let deadline = Deadline::of(timeout);
             let (mut trace, mut said) = (Trace::default(), Said::default());
             trace.hide(&self.upgrade.secrets);
+            trace.hide(&self.dialer.secrets);
             trace.begin(self.upgrade.origin.clone());
             match self.look(deadline, &mut trace, &mut said).await {
                 Ok((head, latency)) => self.judge(&head, trace, said, latency),

@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp tls udp icmp grpc
+//! http tcp tls udp icmp grpc websocket
 //!            the kinds
 //! ```
 
@@ -32,11 +32,12 @@ mod tcp;
 mod tls;
 mod udp;
 mod verdict;
+mod websocket;
 mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND, websocket::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -107,10 +107,12 @@ impl UdpProbe {
     async fn ask(&self, address: SocketAddr, deadline: Deadline, trace: &mut Trace, said: &mut Said) -> Result<(), Failure> {
         let socket = connected(address).await.map_err(|error| connect_failure(address, &error))?;
         let mut phase = trace.hop.phases.processing;
+        let mut heard = false;
         let asking = async {
             socket.send(&self.send).await.map_err(|error| unanswered(address, &error))?;
             for _ in 0..ANSWERS_MAX {
                 said.body = receive(&socket).await.map_err(|error| unanswered(address, &error))?;
+                heard = true;
                 let seen = Seen { latency: deadline.started.elapsed(), body: Some(&said.body), ..Seen::of(&trace.hop, clock::now()) };
                 if self.wanted.are_met_by_body(&seen) {
                     break;
@@ -123,7 +125,7 @@ impl UdpProbe {
         trace.hop.phases.processing = phase;
         match asked {
             // Something came, and can be judged.
-            Err(_) if !said.body.is_empty() => Ok(()),
+            Err(_) if heard => Ok(()),
             asked => asked?,
         }
     }

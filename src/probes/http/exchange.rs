@@ -37,8 +37,8 @@ const WINDOW_BYTES: u32 = 1 << 20;
 pub(in crate::probes) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-type Io = TokioIo<Box<dyn Stream>>;
-pub(in crate::probes) type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+pub(in crate::probes) type Io = TokioIo<Box<dyn Stream>>;
+type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// The rest of an answer: its body and what it comes over.
 pub(super) struct Rest {

@@ -25,7 +25,7 @@ mod auth;
 mod body;
 mod client;
 pub(super) mod exchange;
-mod request;
+pub(super) mod request;
 #[cfg(test)]
 mod tests;
 

@@ -193,7 +193,7 @@ impl Hop {
     }
 }
 
-fn origin(url: &Url) -> String {
+pub(in crate::probes) fn origin(url: &Url) -> String {
     url[..Position::AfterPort].to_owned()
 }
 
@@ -217,7 +217,7 @@ fn url_of(settings: &Settings) -> Result<(Url, Uri), Fault> {
     Ok((url, path))
 }
 
-fn user_info_fault(text: &str) -> Fault {
+pub(in crate::probes) fn user_info_fault(text: &str) -> Fault {
     let fault = Fault::new("url", "a URL is no place for a user name or password")
         .hint("send a header instead: headers = { Authorization = { file = \"..\" } }");
     match (text.find("://"), text.find('@')) {
@@ -242,7 +242,7 @@ fn method_of(settings: &Settings) -> Result<Method, Fault> {
     }
 }
 
-fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), Fault> {
+pub(in crate::probes) fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), Fault> {
     let fault = |message: String| Fault::new("headers", message);
     let parsed = HeaderName::try_from(name).map_err(|_| fault(format!("{name:?} is not the name of a header")))?;
     if FRAMING.contains(&parsed.as_str()) {
@@ -266,7 +266,7 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn target(url: &Url, configured: bool) -> Option<Target> {
+pub(in crate::probes) fn target(url: &Url, configured: bool) -> Option<Target> {
     let host = match url.host()? {
         Host::Domain(name) => Host::Domain(name.to_owned()),
         Host::Ipv4(ip) => Host::Ipv4(ip),

@@ -19,8 +19,8 @@ use crate::probes::{Kind, Workshop};
 /// Enough for everything that answers, also on a busy machine.
 pub(in crate::probes) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For what never answers.
-pub(in crate::probes) const SHORT: Duration = Duration::from_millis(300);
+/// For what never answers, or never enough: long enough for what comes at once, also on a busy machine.
+pub(in crate::probes) const SHORT: Duration = Duration::from_millis(600);
 
 /// Settings of a check, with the keys that a test is about.
 pub(in crate::probes) struct Check {
@@ -50,12 +50,12 @@ impl Check {
 
     /// The keys that faults point at.
     pub fn faults(&self) -> Vec<&'static str> {
-        let built = (self.kind.build)(&self.settings, &Workshop::new());
+        let built = self.kind.probe(&self.settings, &Workshop::new());
         built.err().unwrap_or_default().into_iter().map(|fault| fault.key).collect()
     }
 
     pub async fn within(&self, timeout: Duration) -> Observation {
-        let probe = (self.kind.build)(&self.settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let probe = self.kind.probe(&self.settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
         probe.run(timeout).await
     }
 

@@ -41,6 +41,8 @@ async fn an_answer_is_up_and_judged() {
     let evidence = wrong.detail.evidence.unwrap();
     assert_eq!((evidence.request.as_str(), evidence.body.as_str()), ("ping", "pong"));
     asking(address).expect(&["ip == '192.0.2.1'"]).sees(Down, Reason::Expectation).await;
+    let empty = asking(answers(&[b""]).await).expect(&["body == 'x'"]).within(SHORT).await;
+    assert_eq!(empty.reason, Reason::Expectation, "an empty datagram is an answer too");
 }
 
 #[tokio::test]
@@ -56,7 +58,7 @@ async fn silence_and_refusal_have_their_reasons() {
     let address = silent.local_addr().unwrap();
     let seen = asking(address).within(SHORT).await;
     assert_eq!((seen.outcome, seen.reason), (Down, Reason::TimeoutBody));
-    assert_eq!(seen.detail.message, format!("no answer from {address} within 300ms"));
+    assert_eq!(seen.detail.message, format!("no answer from {address} within {SHORT:?}"));
     assert!(seen.duration < TIMEOUT && seen.detail.evidence.is_some());
     drop(silent);
     let seen = asking(address).sees(Down, Reason::ConnectRefused).await;

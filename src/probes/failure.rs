@@ -38,6 +38,11 @@ impl Deadline {
         Deadline { started: clock::instant(), timeout: timeout.min(TIMEOUT_MAX) }
     }
 
+    /// What is left of the time of the whole run.
+    pub fn left(self) -> Duration {
+        self.timeout.saturating_sub(self.started.elapsed())
+    }
+
     /// What `future` yields, or `reason` with `what` did not happen when the time of the whole run is up.
     pub async fn bound<T>(self, future: impl Future<Output = T>, reason: Reason, what: impl FnOnce() -> String) -> Result<T, Failure> {
         let end = tokio::time::Instant::from_std(self.started + self.timeout);

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::dial::{Resolver, Roots};
+use super::dial::Roots;
+use crate::fetch::resolve::Resolver;
 use crate::fetch::user_agent;
 
 /// Built once by whoever loads the configuration, and lent to every `Kind::build`; probes keep what they need of it.
@@ -17,7 +18,7 @@ pub struct Workshop {
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop { resolver: Arc::new(Resolver::of_this_system()), roots: Arc::new(Roots::default()), user_agent: user_agent("").into() }
+        Workshop { resolver: Resolver::of_this_system(), roots: Arc::new(Roots::default()), user_agent: user_agent("").into() }
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use tokio::net::TcpStream;
 use url::Host;
 
-use super::resolve::{Family, Resolver, is_localhost};
+use crate::fetch::resolve::{Family, Resolver, Unresolved, UnresolvedKind, is_localhost};
 use crate::model::{Fault, Reason, Settings, address};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
@@ -86,22 +86,46 @@ pub(super) async fn connect(
     deadline: Deadline,
     trace: &mut Trace,
 ) -> Result<TcpStream, Failure> {
-    let addresses = match &target.host {
-        Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
-        Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
-        Host::Domain(name) => {
-            let asked = resolver.addresses(name, guard.family, deadline);
-            timed(&mut trace.hop.phases.resolve, asked).await?
-        }
-    };
-    let addresses = allowed(target, guard, addresses)?;
-    trace.hop.address = addresses.first().copied();
+    let addresses = addresses(target, guard, resolver, deadline, trace).await?;
     let attempts = race(&addresses, deadline);
     let (stream, address) = timed(&mut trace.hop.phases.connect, attempts).await?;
     trace.hop.address = Some(address);
     // Without it the last small write of a request may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     Ok(stream)
+}
+
+/// The addresses of `target` that may be connected or sent to, in the order to try them; never an empty list.
+pub(super) async fn addresses(
+    target: &Target,
+    guard: Guard,
+    resolver: &Resolver,
+    deadline: Deadline,
+    trace: &mut Trace,
+) -> Result<Vec<SocketAddr>, Failure> {
+    let found = match &target.host {
+        Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
+        Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
+        Host::Domain(name) => {
+            let asked = resolver.fresh(name, guard.family, deadline.left());
+            timed(&mut trace.hop.phases.resolve, asked).await?
+        }
+    };
+    let addresses = allowed(target, guard, found)?;
+    trace.hop.address = addresses.first().copied();
+    Ok(addresses)
+}
+
+impl From<Unresolved> for Failure {
+    fn from(error: Unresolved) -> Self {
+        let reason = match error.kind {
+            UnresolvedKind::Missing => Reason::DnsNxdomain,
+            UnresolvedKind::Failed => Reason::DnsServfail,
+            UnresolvedKind::Silent => Reason::DnsTimeout,
+            UnresolvedKind::Local => Reason::DnsLocal,
+        };
+        Failure::new(reason, error.message)
+    }
 }
 
 /// The addresses that may be connected to, in the order to try them.

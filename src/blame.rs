@@ -6,11 +6,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Blame, Reason, VendorId};
+use crate::model::{Blame, Outcome, Reason, VendorId};
 
 /// Blame of an outage while no witness is asked.
 pub const fn judge() -> Blame {
     Blame::Inconclusive
+}
+
+/// Whom a single run speaks against; `None`: nothing was wrong.
+pub const fn of_run(outcome: Outcome, reason: Reason) -> Option<Blame> {
+    match (outcome, reason) {
+        (Outcome::Up | Outcome::Degraded, _) => None,
+        (_, Reason::OwnNetwork) => Some(Blame::OwnNetwork),
+        (Outcome::Unknown, Reason::AuthRejected | Reason::RateLimited) => Some(Blame::Us),
+        (_, reason) if reason.is_ours() => Some(Blame::Us),
+        _ => Some(judge()),
+    }
 }
 
 /// How far a vendor's clock was from ours when it last answered, in milliseconds (positive: theirs is ahead).

@@ -17,6 +17,7 @@ mod logging;
 mod once;
 mod outages;
 mod output;
+mod probe;
 mod run;
 mod screen;
 mod status;
@@ -81,6 +82,8 @@ enum Verb {
     Run(run::Arguments),
     /// Write a configuration to begin with
     Init(init::Arguments),
+    /// Look now and explain: phases, hops, certificates, expectation by expectation
+    Probe(probe::Arguments),
     /// Check the configuration
     Lint(lint::Arguments),
     /// How the vendors are now
@@ -158,6 +161,7 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
     match verb {
         Verb::Run(arguments) => run::run(&context, &arguments),
         Verb::Init(arguments) => init::init(&context, &arguments),
+        Verb::Probe(arguments) => probe::probe(&context, &arguments),
         Verb::Lint(arguments) => lint::lint(&context, &arguments),
         Verb::Status(arguments) => status::status(&context, &arguments),
         Verb::Outages(arguments) => outages::outages(&context, &arguments),

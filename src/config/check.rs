@@ -3,15 +3,16 @@
 //! A fault in a default is told at the default, once, however many checks use it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::alerting::refuse_kind;
-use super::reader::{Description, Desk, Said, Table, Written, bad_name, read, unknown};
+use super::reader::{Description, Desk, Said, Table, Written, bad_name, default, read, unknown};
 use super::values::show_duration;
 use super::vendor_file::Defaults;
 use super::{Check, Kinds, fingerprint, keys};
 use crate::model::{CheckId, Fault, Key, Settings, SeverityCap, Terms, Value, VendorId};
-use crate::probes::{Kind, Workshop};
+use crate::probes::{Kind, Probe, Workshop};
 
 /// Looking more often than this is an attack, or a slip of the unit.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -60,6 +61,30 @@ pub(super) fn read_all(
     }
     names.check_renames(desk);
     checks
+}
+
+pub(super) fn unconfigured(
+    kind: &str,
+    given: impl IntoIterator<Item = (&'static str, Value)>,
+    workshop: &Workshop,
+) -> Result<(&'static str, Arc<dyn Probe>), Vec<Fault>> {
+    let kinds = Kinds::of_this_version();
+    let Some(kind) = kinds.probes.iter().find(|known| known.name == kind) else {
+        let known: Vec<&str> = kinds.probes.iter().map(|kind| kind.name).collect();
+        let fault = Fault::new("kind", format!("there is no kind of check {kind:?}"));
+        return Err(vec![fault.hint(format!("kinds are: {}", known.join(", ")))]);
+    };
+    let keys: Vec<&Key> = keys::of_check(kind).into_iter().flatten().collect();
+    let mut settings = Settings(keys.iter().rev().filter_map(|key| Some((key.name, default(key)?))).collect());
+    let known = |name: &str| keys.iter().any(|key| key.name == name);
+    settings.0.extend(given.into_iter().filter(|(name, _)| known(name)));
+    let missing = keys.iter().find(|key| key.required && key.name != "name" && key.name != "kind" && !settings.0.contains_key(key.name));
+    match missing {
+        Some(key) => Err(vec![
+            Fault::new(key.name, format!("kind {} cannot do without `{}`", kind.name, key.name)).hint("write a check in a vendor's file"),
+        ]),
+        None => Ok((kind.name, (kind.build)(&settings, workshop)?)),
+    }
 }
 
 fn read_check(desk: &mut Desk, written: &Written, kind: &Kind, defaults: &Defaults, kinds: Kinds<'static>) -> Table {

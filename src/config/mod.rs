@@ -35,7 +35,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::channels::{self, Channel};
-use crate::model::{CheckId, Route, Terms, VendorId};
+use crate::model::{CheckId, Fault, Route, Terms, Value, VendorId};
 use crate::probes::{self, Probe, Workshop};
 
 pub use diagnostics::{Diagnostics, Finding, Level, Place};
@@ -68,6 +68,20 @@ impl Kinds<'static> {
 /// Reads the main file and every file it names.
 pub fn load(path: &Path, workshop: &Workshop) -> Loaded {
     load_with(path, workshop, Kinds::of_this_version(), &Env::of_this_process())
+}
+
+/// A check that no file describes: the kind's defaults, with what is given.
+pub fn unconfigured(
+    kind: &str,
+    given: impl IntoIterator<Item = (&'static str, Value)>,
+    workshop: &Workshop,
+) -> Result<(&'static str, Arc<dyn Probe>), Vec<Fault>> {
+    check::unconfigured(kind, given, workshop)
+}
+
+/// A fault as one sentence, for where there is no file to point at.
+pub fn said(fault: &Fault) -> String {
+    reader::with_key(fault.key, fault.message.clone())
 }
 
 /// Where history is kept, and nothing else: it can be read also while a vendor's file is broken or a secret is out of reach.

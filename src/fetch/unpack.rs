@@ -93,6 +93,18 @@ impl Unpacked {
     }
 }
 
+/// What the first bytes of a body say, as far as they say it: at most `bytes_max`, and no reason to refuse anything.
+pub fn start(coding: Coding, packed: &[u8], bytes_max: usize) -> Vec<u8> {
+    use std::io::Read;
+    let mut out = Vec::new();
+    match coding {
+        Coding::Plain => out.extend_from_slice(&packed[..packed.len().min(bytes_max)]),
+        // It is cut, so it ends with an error; what came before that is good.
+        Coding::Gzip => drop(flate2::read::MultiGzDecoder::new(packed).take(bytes_max as u64).read_to_end(&mut out)),
+    }
+    out
+}
+
 /// Refuses more than `cap` bytes, and for a packed body more than its weight allows.
 pub struct Capped {
     kept: Vec<u8>,

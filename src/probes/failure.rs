@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::redact::Secrets;
 use crate::clock;
 use crate::model::observation::{Evidence, Hop};
 use crate::model::{Detail, Observation, Outcome, Phases, Reason};
@@ -34,13 +35,20 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    pub fn of(timeout: Duration) -> Self {
-        Deadline { started: clock::instant(), timeout: timeout.min(TIMEOUT_MAX) }
+    /// The same end, for what begins only now.
+    pub fn from_now(self) -> Self {
+        let now = clock::instant();
+        Deadline { started: now, timeout: self.timeout.saturating_sub(now.duration_since(self.started)) }
     }
 
-    /// What is left of the time of the whole run.
     pub fn left(self) -> Duration {
-        self.timeout.saturating_sub(self.started.elapsed())
+        self.from_now().timeout
+    }
+}
+
+impl Deadline {
+    pub fn of(timeout: Duration) -> Self {
+        Deadline { started: clock::instant(), timeout: timeout.min(TIMEOUT_MAX) }
     }
 
     /// What `future` yields, or `reason` with `what` did not happen when the time of the whole run is up.
@@ -67,6 +75,8 @@ pub(super) struct Trace {
     /// Those before it.
     done: Vec<Hop>,
     pub detail: Detail,
+    /// What must not be shown, should a vendor echo it.
+    secrets: Vec<Arc<Secrets>>,
 }
 
 impl Trace {
@@ -76,6 +86,19 @@ impl Trace {
         if !before.target.is_empty() {
             self.done.push(before);
         }
+    }
+
+    /// From now on these are in the game.
+    pub fn hide(&mut self, secrets: &Arc<Secrets>) {
+        if !secrets.is_empty() {
+            self.secrets.push(secrets.clone());
+        }
+    }
+
+    /// What another run of requests saw becomes what this one saw.
+    pub fn take_over(&mut self, mut other: Trace) {
+        other.secrets.append(&mut self.secrets);
+        *self = other;
     }
 
     pub fn failed(self, failure: Failure, duration: Duration) -> Observation {
@@ -91,6 +114,8 @@ impl Trace {
         hops.push(self.hop);
         let phases = hops.iter().fold(Phases::default(), |sum, hop| sum.plus(hop.phases));
         self.detail.hops = hops;
+        // The one way out of a run, so that nobody can forget it.
+        self.secrets.iter().for_each(|secrets| secrets.redact(&mut self.detail));
         Observation { outcome, reason, duration, phases, detail: self.detail }
     }
 }

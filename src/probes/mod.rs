@@ -21,6 +21,7 @@ mod condition;
 mod dial;
 mod failure;
 mod http;
+mod redact;
 mod tcp;
 mod verdict;
 mod workshop;

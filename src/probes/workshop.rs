@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::dial::Roots;
+use super::http::Tokens;
 use crate::fetch::resolve::Resolver;
 use crate::fetch::user_agent;
 
@@ -13,12 +14,19 @@ use crate::fetch::user_agent;
 pub struct Workshop {
     pub(super) resolver: Arc<Resolver>,
     pub(super) roots: Arc<Roots>,
+    /// Of OAuth2, shared by the checks that ask for the same.
+    pub(super) tokens: Arc<Tokens>,
     pub(super) user_agent: Arc<str>,
 }
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop { resolver: Resolver::of_this_system(), roots: Arc::new(Roots::default()), user_agent: user_agent("").into() }
+        Workshop {
+            resolver: Resolver::of_this_system(),
+            roots: Arc::default(),
+            tokens: Arc::default(),
+            user_agent: user_agent("").into(),
+        }
     }
 }
 

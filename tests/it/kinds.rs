@@ -88,7 +88,7 @@ fn every_kind_has_an_example_that_loads() {
                 line.trim_start_matches('#').trim_start().starts_with(&format!("{key} = "))
                     || line.contains(&format!("{{ {key} = "))
                     || line.contains(&format!(", {key} = "))
-                    || line.contains(&format!(".{key}]]"))
+                    || line.trim_end_matches(']').ends_with(&format!(".{key}"))
             })
         };
         let missing: Vec<&str> = keys(kind.keys).into_iter().filter(|key| !written(key)).collect();

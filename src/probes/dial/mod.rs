@@ -49,7 +49,17 @@ pub(super) const TLS_KEYS: &[Key] = &[
     Key::new("server_name", Shape::Text, "", "the name to ask for and verify in TLS instead of the configured host"),
 ];
 
+/// A part of the key `auth`: a certificate of our own (RFC 8446 4.3.2).
+pub(super) const MTLS: Key =
+    Key::new("mtls", Shape::Table(IDENTITY), "", "our own certificate: { cert = \"client.pem\", key = \"client.key\" }");
+
+const IDENTITY: &[Key] = &[
+    Key::required("cert", Shape::Path, "a PEM file of our certificate and those between it and its root"),
+    Key::required("key", Shape::Path, "a PEM file of its private key"),
+];
+
 /// How the connections of one check are made.
+#[derive(Clone)]
 pub(super) struct Dialer {
     pub guard: Guard,
     pub resolver: Arc<Resolver>,

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use super::exchange::{Driver, failure};
 use crate::fetch::unpack::{Coding, Unpacked, Unusable};
 use crate::model::Reason;
+use crate::model::observation::Evidence;
 use crate::probes::failure::Failure;
 
 /// All of the body, unpacked, if that is at most `cap` bytes.
@@ -18,16 +19,18 @@ pub(super) async fn keep(mut body: Incoming, coding: Coding, cap: usize, driver:
     unpacked.finish().map_err(refused)
 }
 
-/// Reads and forgets up to `cap` bytes as they come, packed or not.
-pub(super) async fn skip(mut body: Incoming, cap: usize, driver: &mut Driver) -> Result<(), Failure> {
-    let mut bytes = 0;
+/// Reads up to `cap` bytes as they come, packed or not, and keeps the first that may be wanted as evidence.
+pub(super) async fn skip(mut body: Incoming, cap: usize, driver: &mut Driver) -> Result<Vec<u8>, Failure> {
+    let (mut bytes, mut start) = (0, Vec::new());
     while let Some(data) = next_data(&mut body, driver).await? {
+        let room = Evidence::BODY_BYTES_MAX - start.len();
+        start.extend_from_slice(&data[..data.len().min(room)]);
         bytes += data.len();
         if bytes > cap {
             break;
         }
     }
-    Ok(())
+    Ok(start)
 }
 
 async fn next_data(body: &mut Incoming, driver: &mut Driver) -> Result<Option<Bytes>, Failure> {

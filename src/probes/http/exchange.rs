@@ -21,10 +21,11 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use super::body;
+use super::client::{Client, Version as Wanted};
 use super::request::Hop;
-use super::{HttpProbe, Version as Wanted};
-use crate::fetch::unpack::Coding;
+use crate::fetch::unpack::{self, Coding};
 use crate::model::Reason;
+use crate::model::observation::Evidence;
 use crate::probes::dial::{tls_error, tls_failure};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
@@ -46,9 +47,9 @@ pub(super) struct Rest {
     driver: Driver,
 }
 
-impl HttpProbe {
+impl Client {
     /// Asks `hop` and waits for the head of the answer.
-    pub(super) async fn ask(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Parts, Rest), Failure> {
+    pub(super) async fn send(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Parts, Rest), Failure> {
         let stream = self.dialer.connect(&hop.target, deadline, trace).await?;
         let (stream, http2) = if hop.url.scheme() == "https" {
             self.secure(hop, stream, deadline, trace).await?
@@ -81,24 +82,25 @@ impl HttpProbe {
         Ok((Box::new(stream), http2))
     }
 
-    /// The body, as far as anybody looks at it; what comes after the cap is not read.
+    /// The body: all of it if it is needed, else as much as serves as evidence. What comes after the cap is not read.
     pub(super) async fn read(
         &self,
         hop: &Hop,
         head: &Parts,
         rest: Rest,
+        need_all: bool,
         deadline: Deadline,
         trace: &mut Trace,
     ) -> Result<Vec<u8>, Failure> {
         let Rest { body, mut driver } = rest;
         let what = || format!("no complete body from {}", hop.target.shown());
+        let coding = Coding::of(&head.headers);
         let reading = async {
-            if self.wanted.need_body() {
-                let coding = Coding::of(&head.headers).map_err(body::refused)?;
-                body::keep(body, coding, self.body_bytes_max, &mut driver).await
+            if need_all {
+                body::keep(body, coding.map_err(body::refused)?, self.body_bytes_max, &mut driver).await
             } else {
-                body::skip(body, self.body_bytes_max, &mut driver).await?;
-                Ok(Vec::new())
+                let start = body::skip(body, self.body_bytes_max, &mut driver).await?;
+                Ok(unpack::start(coding.unwrap_or(Coding::Plain), &start, Evidence::BODY_BYTES_MAX))
             }
         };
         let bound = deadline.bound(reading, Reason::TimeoutBody, what);

@@ -3,14 +3,20 @@
 //! Only headers that say nothing about us ([`HARMLESS`]) go along when a redirect leaves the origin: a list of secret
 //! names would miss the one that a vendor invented.
 
-use ::http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, PRAGMA, USER_AGENT};
+use std::sync::Arc;
+
+use ::http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, PRAGMA, USER_AGENT,
+};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use bytes::Bytes;
 use url::{Host, Position, Url};
 
-use crate::model::{Detail, Fault, Reason, Secret, Settings};
+use super::auth;
+use crate::model::{Fault, Reason, Secret, Settings};
 use crate::probes::dial::Target;
 use crate::probes::failure::Failure;
+use crate::probes::redact::Secrets;
 
 const HARMLESS: [HeaderName; 7] = [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, USER_AGENT];
 
@@ -20,23 +26,25 @@ const FRAMING: [&str; 7] = ["connection", "content-length", "keep-alive", "te", 
 /// Parts of the names of headers that carry credentials.
 const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "session", "password", "signature"];
 
-/// Shorter texts occur everywhere, and hiding them would make messages unreadable.
-const REDACTED_CHARS_MIN: usize = 6;
-
 /// The request as configured.
-pub(super) struct Request {
+pub(in crate::probes) struct Request {
     url: Url,
+    /// Of the url; the same text for every run.
+    origin: Arc<str>,
+    target: Target,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
     pub sends_credentials: bool,
-    secrets: Vec<Secret>,
+    pub secrets: Arc<Secrets>,
 }
 
 /// One request of a chain of redirects.
 #[derive(Debug)]
-pub(super) struct Hop {
+pub(in crate::probes) struct Hop {
     pub url: Url,
+    /// Without path and query, which may be secret.
+    pub origin: Arc<str>,
     pub target: Target,
     pub method: Method,
     pub headers: HeaderMap,
@@ -44,27 +52,37 @@ pub(super) struct Hop {
 }
 
 impl Request {
+    /// From `url method headers body` and, of `auth`, `basic` and `bearer`.
     pub fn of(settings: &Settings, user_agent: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let url = url_of(settings).map_err(|fault| faults.push(fault));
         let method = method_of(settings).map_err(|fault| faults.push(fault));
         let mut headers = HeaderMap::new();
-        let mut secrets = Vec::new();
+        let mut secrets = Secrets::default();
         for (name, value) in settings.secret_map("headers").into_iter().flatten() {
             match header(name, value) {
-                Ok((name, value)) => {
-                    if value.is_sensitive() {
-                        secrets.extend(redactable(settings, name.as_str()));
+                Ok((name, sent)) => {
+                    if sent.is_sensitive() {
+                        secrets.add(value.expose());
                     }
-                    headers.append(name, value);
+                    headers.append(name, sent);
                 }
                 Err(fault) => faults.push(fault),
             }
         }
+        match auth::static_credentials(settings, &mut secrets) {
+            Ok(None) => {}
+            Ok(Some(_)) if headers.contains_key(AUTHORIZATION) => {
+                let fault = Fault::new("auth", "headers have Authorization already");
+                faults.push(fault.hint("write one of them"));
+            }
+            Ok(Some(value)) => drop(headers.insert(AUTHORIZATION, value)),
+            Err(fault) => faults.push(fault),
+        }
         let (Ok(url), Ok(method), true) = (url, method, faults.is_empty()) else {
             return Err(faults);
         };
-        let sends_credentials = headers.values().any(HeaderValue::is_sensitive);
+        let sends_credentials = headers.values().any(HeaderValue::is_sensitive) || settings.table("auth").is_some();
         for (name, value) in [(ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip")] {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
@@ -72,25 +90,31 @@ impl Request {
             headers.entry(USER_AGENT).or_insert(value);
         }
         Ok(Request {
+            origin: origin(&url).into(),
+            target: target(&url, true).expect("url_of has checked that there is a host"),
             url,
             method,
             headers,
             body: settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default(),
             sends_credentials,
-            secrets,
+            secrets: Arc::new(secrets),
         })
     }
 
-    pub fn target(&self) -> Target {
-        target(&self.url, true).expect("url_of has checked that there is a host")
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
-    pub fn first_hop(&self) -> Hop {
+    /// `authorization` is what was got for this run.
+    pub fn first_hop(&self, authorization: Option<HeaderValue>) -> Hop {
+        let mut headers = self.headers.clone();
+        headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
         Hop {
-            target: self.target(),
+            target: self.target.clone(),
+            origin: self.origin.clone(),
             url: self.url.clone(),
             method: self.method.clone(),
-            headers: self.headers.clone(),
+            headers,
             body: self.body.clone(),
         }
     }
@@ -106,33 +130,36 @@ impl Request {
             return Err(Failure::new(Reason::RedirectLimit, message));
         }
         let mut target = target(&url, false).ok_or_else(|| not_followed(location))?;
-        let first = self.target();
+        let first = &self.target;
         target.configured = (&target.host, target.port) == (&first.host, first.port);
         let (method, body) = carried(hop, status);
         let mut headers = hop.headers.clone();
         if !is_same_origin(&hop.url, &url) {
             headers = harmless(headers);
         }
-        Ok(Some(Hop { url, target, method, headers, body }))
-    }
-
-    /// A vendor may echo what we sent; people must not read it in an alert.
-    pub fn redact(&self, detail: &mut Detail) {
-        for secret in &self.secrets {
-            let seen = detail.expectations.iter_mut().map(|e| &mut e.seen);
-            for text in seen.chain([&mut detail.message]) {
-                if text.contains(secret.expose()) {
-                    *text = text.replace(secret.expose(), "…");
-                }
-            }
-        }
+        Ok(Some(Hop { origin: origin(&url).into(), url, target, method, headers, body }))
     }
 }
 
 impl Hop {
     /// Without path and query, which may be secret.
-    pub fn shown(&self) -> String {
-        origin(&self.url)
+    pub fn shown(&self) -> &str {
+        &self.origin
+    }
+
+    /// `GET /path?token=… HTTP/1.1`: what was asked, without what may be secret in it.
+    pub fn line(&self, version: &str) -> String {
+        let path = &self.url[Position::BeforePath..Position::AfterPath];
+        let query: Vec<String> = self
+            .url
+            .query_pairs()
+            .map(|(name, value)| {
+                let secret = CREDENTIALS.iter().any(|part| name.to_ascii_lowercase().contains(part));
+                if secret { format!("{name}=…") } else { format!("{name}={value}") }
+            })
+            .collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{} {path}{mark}{} HTTP/{version} ({})", self.method, query.join("&"), self.origin)
     }
 
     /// The request line's target: origin form for HTTP/1.1, with scheme and authority for HTTP/2.
@@ -228,20 +255,6 @@ fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), Fault
 /// By the name: the settings do not tell which value came from a secret reference.
 fn is_credential(name: &HeaderName) -> bool {
     CREDENTIALS.iter().any(|part| name.as_str().contains(part))
-}
-
-/// The texts of a secret header that may come back: all of it, and what follows a scheme such as `Bearer`.
-fn redactable(settings: &Settings, name: &str) -> Vec<Secret> {
-    settings
-        .secret_map("headers")
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-        .flat_map(|(_, value)| [Some(value.expose()), value.expose().split_whitespace().last()])
-        .flatten()
-        .filter(|text| text.len() >= REDACTED_CHARS_MIN)
-        .map(|text| Secret::new(text.to_owned()))
-        .collect()
 }
 
 fn is_redirect(status: StatusCode) -> bool {
@@ -341,7 +354,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap());
         let status = StatusCode::from_u16(status).unwrap();
-        let next = request.next_hop(&request.first_hop(), status, &headers);
+        let next = request.next_hop(&request.first_hop(None), status, &headers);
         next.map_err(|failure| failure.reason)
     }
 
@@ -390,14 +403,5 @@ mod tests {
             let hop = follow("http://127.0.0.1:81/", 302, location).unwrap().unwrap();
             assert_eq!(hop.target.configured, meant, "{location}");
         }
-    }
-
-    #[test]
-    fn what_is_echoed_is_hidden() {
-        let sent = [("Authorization", "Bearer s3cret-token")];
-        let request = Request::of(&settings("http://a/", &sent), "").unwrap();
-        let mut detail = Detail { message: "saw 'you sent s3cret-token'".into(), ..Detail::default() };
-        request.redact(&mut detail);
-        assert_eq!(detail.message, "saw 'you sent …'");
     }
 }

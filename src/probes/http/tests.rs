@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::model::settings::Value;
-use crate::model::{Outcome, Secret};
+use crate::model::{Reason, Secret};
 
 mod secure;
 
@@ -333,7 +333,7 @@ async fn f21_gzip_bomb_is_refused_early() {
         }
     })
     .await;
-    for cap in [1 << 20, BODY_BYTES_LIMIT] {
+    for cap in [1 << 20, client::BODY_BYTES_LIMIT] {
         let seen = check(format!("http://{address}/"))
             .with("body_bytes_max", Value::Size(cap))
             .expect("body contains 'x'")

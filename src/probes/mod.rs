@@ -8,7 +8,7 @@
 //! dial       what a check names -> a connection: names, addresses, proxies, TLS
 //! condition  what is expected, compiled; pure
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp   the kinds
+//! http tcp dns domain   the kinds
 //! ```
 
 use std::pin::Pin;
@@ -19,6 +19,7 @@ use crate::model::{Key, Observation, Settings};
 
 mod condition;
 mod dial;
+mod dns;
 mod failure;
 mod http;
 mod redact;
@@ -28,7 +29,7 @@ mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, dns::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -84,7 +84,7 @@ fn broken(wanted: &Expectations, seen: &Seen<'_>, manners: Manners, all: &[Held<
 }
 
 fn good(wanted: &Expectations, seen: &Seen<'_>) -> Judged {
-    let said = seen.status.map_or_else(|| "connected".into(), phrase);
+    let said = seen.status.map_or_else(|| seen.dns_rcode.unwrap_or("connected").into(), phrase);
     match wanted.degraded_over {
         Some(limit) if seen.latency > limit => {
             // Rounded up, so that it never reads "1s instead of 1s".

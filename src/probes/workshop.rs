@@ -21,12 +21,7 @@ pub struct Workshop {
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop {
-            resolver: Resolver::of_this_system(),
-            roots: Arc::default(),
-            tokens: Arc::default(),
-            user_agent: user_agent("").into(),
-        }
+        Workshop { resolver: Resolver::of_this_system(), roots: Arc::default(), tokens: Arc::default(), user_agent: user_agent("").into() }
     }
 }
 

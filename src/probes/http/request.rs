@@ -27,6 +27,7 @@ const FRAMING: [&str; 7] = ["connection", "content-length", "keep-alive", "te", 
 const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "session", "password", "signature"];
 
 /// The request as configured.
+#[derive(Clone)]
 pub(in crate::probes) struct Request {
     url: Url,
     /// Of the url; the same text for every run.
@@ -103,6 +104,11 @@ impl Request {
 
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The same with another body, for those who make it anew for every run.
+    pub fn with_body(&self, body: impl Into<Bytes>) -> Self {
+        Request { body: body.into(), ..self.clone() }
     }
 
     /// `authorization` is what was got for this run.

@@ -20,6 +20,7 @@ use crate::model::{Key, Observation, Settings};
 mod condition;
 mod dial;
 mod dns;
+mod domain;
 mod failure;
 mod http;
 mod redact;
@@ -29,7 +30,7 @@ mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, dns::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, dns::KIND, domain::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::dial::Roots;
+use super::domain::Bootstrap;
 use super::http::Tokens;
 use crate::fetch::resolve::Resolver;
 use crate::fetch::user_agent;
@@ -16,12 +17,20 @@ pub struct Workshop {
     pub(super) roots: Arc<Roots>,
     /// Of OAuth2, shared by the checks that ask for the same.
     pub(super) tokens: Arc<Tokens>,
+    /// Which registry knows which domains.
+    pub(super) bootstrap: Arc<Bootstrap>,
     pub(super) user_agent: Arc<str>,
 }
 
 impl Workshop {
     pub fn new() -> Self {
-        Workshop { resolver: Resolver::of_this_system(), roots: Arc::default(), tokens: Arc::default(), user_agent: user_agent("").into() }
+        Workshop {
+            resolver: Resolver::of_this_system(),
+            roots: Arc::default(),
+            tokens: Arc::default(),
+            bootstrap: Arc::default(),
+            user_agent: user_agent("").into(),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ const SCOPE: Scope<'static> = Scope::new(
 );
 
 const KEYS: &[Key] = &[
-    Key::required("name", Shape::Text, "what is asked for: `vendor.example`; for PTR also an address"),
+    Key::new("record_name", Shape::Text, "", "what is asked for: `vendor.example`, for PTR also an address; default: the check's `name`"),
     Key::new("record_type", Shape::OneOf(question::TYPES), "\"A\"", "which records are asked for"),
     Key::new(
         "server",

@@ -31,8 +31,7 @@ impl Question {
     pub fn of(settings: &Settings) -> Result<Self, Fault> {
         let kind = settings.text("record_type").unwrap_or("A");
         let kind = RecordType::from_str(kind).map_err(|_| Fault::new("record_type", format!("{kind:?} is not a record type")))?;
-        let text = settings.text("name").unwrap_or_default();
-        Ok(Question { name: name(text, kind)?, kind, authenticated: settings.on("expect_authenticated"), recursion: true })
+        Ok(Question { name: name(settings, kind)?, kind, authenticated: settings.on("expect_authenticated"), recursion: true })
     }
 
     pub fn shown(&self) -> String {
@@ -57,10 +56,18 @@ impl Question {
     }
 }
 
-/// An address stands for the name that its PTR records have (RFC 1035 3.5).
-fn name(text: &str, kind: RecordType) -> Result<Name, Fault> {
-    const EXAMPLE: &str = "write for example \"vendor.example\"";
-    let fault = |why: &str| Fault::new("name", format!("{text:?} {why}"));
+/// What is asked for. A check's own name may say it, if it looks like one of the DNS.
+fn name(settings: &Settings, kind: RecordType) -> Result<Name, Fault> {
+    const EXAMPLE: &str = "write for example record_name = \"vendor.example\"";
+    let (key, text) = match settings.text("record_name") {
+        Some(text) => ("record_name", text),
+        None => ("name", settings.text("name").unwrap_or_default()),
+    };
+    let fault = |why: &str| Fault::new(key, format!("{text:?} {why}"));
+    if key == "name" && !text.contains('.') {
+        return Err(fault("does not say which name is asked for").hint(EXAMPLE));
+    }
+    // An address stands for the name that its PTR records have (RFC 1035 3.5).
     if let Ok(ip) = text.parse::<IpAddr>() {
         let reverse = Name::from(ip);
         return match kind {

@@ -122,7 +122,7 @@ async fn codes_become_reasons_unless_they_are_expected() {
         ("NOTIMP", Reason::DnsServfail),
         ("NOERROR", Reason::Expectation),
     ] {
-        let of = || of(server).with("name", text(&format!("{word}.example")));
+        let of = || of(server).with("record_name", text(&format!("{word}.example")));
         let seen = of().sees(Down, reason).await;
         assert!(seen.detail.expectations.iter().any(|expectation| !expectation.passed));
         of().with("expect_rcode", list(&[word])).sees(Up, Reason::Ok).await;
@@ -168,7 +168,7 @@ async fn a_validated_answer_can_be_wanted() {
         message.into()
     })
     .await;
-    let of = |name| of(server).with("name", text(name)).with("expect_authenticated", Value::Flag(true));
+    let of = |name| of(server).with("record_name", text(name)).with("expect_authenticated", Value::Flag(true));
     of("signed.example").sees(Up, Reason::Ok).await;
     let seen = of("plain.example").sees(Down, Reason::Expectation).await;
     assert!(seen.detail.message.contains("no AD flag"), "{}", seen.detail.message);
@@ -357,11 +357,14 @@ async fn the_serial_is_compared_over_the_zones_name_servers() {
 
 #[test]
 fn faults_say_what_to_write() {
+    let mut bare = check();
+    bare.settings.0.insert("name", text("apex"));
     for (check, key) in [
-        (check().with("name", text("")), "name"),
-        (check().with("name", text("https://vendor.example/")), "name"),
-        (check().with("name", text("192.0.2.1")), "name"),
-        (check().with("name", text(&"a".repeat(64))), "name"),
+        (bare, "name"),
+        (check().with("record_name", text("")), "record_name"),
+        (check().with("record_name", text("https://vendor.example/")), "record_name"),
+        (check().with("record_name", text("192.0.2.1")), "record_name"),
+        (check().with("record_name", text(&"a".repeat(64))), "record_name"),
         (check().with("transport", text("tls")), "transport"),
         (check().with("transport", text("https")), "transport"),
         (check().with("server", text("https://dns.example/")), "server"),
@@ -380,9 +383,9 @@ fn faults_say_what_to_write() {
     }
     for check in [
         check(),
-        check().with("name", text("_dmarc.vendor.example.")),
-        check().with("name", text("bücher.example")),
-        check().with("name", text("2001:db8::1")).with("record_type", text("PTR")),
+        check().with("record_name", text("_dmarc.vendor.example.")),
+        check().with("record_name", text("bücher.example")),
+        check().with("record_name", text("2001:db8::1")).with("record_type", text("PTR")),
         check().with("server", text("2620:fe::fe")),
         check().with("server", text("[2620:fe::fe]:853")).with("transport", text("tls")),
         check().with("server", text("dns.quad9.net")).with("transport", text("https")),

@@ -106,6 +106,12 @@ impl Request {
         &self.target
     }
 
+    /// The same, to a place that the check does not name: the guard judges it like a redirect's.
+    pub fn found(mut self) -> Self {
+        self.target.configured = false;
+        self
+    }
+
     /// The same with another body, for those who make it anew for every run.
     pub fn with_body(&self, body: impl Into<Bytes>) -> Self {
         Request { body: body.into(), ..self.clone() }
@@ -137,7 +143,7 @@ impl Request {
         }
         let mut target = target(&url, false).ok_or_else(|| not_followed(location))?;
         let first = &self.target;
-        target.configured = (&target.host, target.port) == (&first.host, first.port);
+        target.configured = first.configured && (&target.host, target.port) == (&first.host, first.port);
         let (method, body) = carried(hop, status);
         let mut headers = hop.headers.clone();
         if !is_same_origin(&hop.url, &url) {

@@ -3,7 +3,7 @@
 use hickory_resolver::proto::rr::rdata::caa::CAA;
 use hickory_resolver::proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::rdata::{A, HTTPS, MX, NULL, PTR, SRV, TXT};
-use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use proptest::prelude::*;
 
 use super::super::answer::{Answer, Unread, alike, read};
@@ -46,7 +46,7 @@ fn answers_are_written_as_in_a_zone_file() {
         (RData::SRV(SRV::new(1, 2, 443, name("api.vendor.example"))), "1 2 443 api.vendor.example"),
         (soa(2026112401), "ns1.vendor.example admin.vendor.example 2026112401 7200 3600 1209600 300"),
         (RData::TXT(TXT::from_bytes(vec![b"v=spf1 \"x\"", b"-all\x00\xc3"])), r#""v=spf1 \"x\"" "-all\000\195""#),
-        (RData::CAA(CAA::new_issue(true, Some(name("ca.example")), vec![])), r#"128 issue "ca.example""#),
+        (RData::CAA(CAA::new_issue(true, Some(Name::from_ascii("ca.example").unwrap()), vec![])), r#"128 issue "ca.example""#),
         (RData::SVCB(svcb.clone()), "1 . alpn=h3,h2 no-default-alpn port=8443 ipv4hint=192.0.2.1"),
         (RData::HTTPS(HTTPS(svcb)), "1 . alpn=h3,h2 no-default-alpn port=8443 ipv4hint=192.0.2.1"),
         (unknown(RecordType::DS, &[0x4f, 0x66, 13, 2, 0xab, 0xcd]), "20326 13 2 abcd"),

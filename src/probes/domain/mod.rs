@@ -205,11 +205,17 @@ impl Probe for DomainProbe {
             };
             let url = format!("{}/domain/{}", server.base.trim_end_matches('/'), self.domain);
             match ask(&self.client, (&url, server.configured), &self.user_agent, deadline, &mut trace).await {
-                Ok(answer) => self.judge(&answer, trace),
-                Err(failure) => trace.failed(failure, deadline.started.elapsed()),
+                Ok(answer) => of_the_domain(self.judge(&answer, trace)),
+                Err(failure) => of_the_domain(trace.failed(failure, deadline.started.elapsed())),
             }
         })
     }
+}
+
+/// That the registry's own certificate ends is no news about the vendor.
+fn of_the_domain(mut observation: Observation) -> Observation {
+    observation.detail.hops.iter_mut().for_each(|hop| hop.chain = None);
+    observation
 }
 
 impl DomainProbe {

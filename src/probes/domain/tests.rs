@@ -94,6 +94,15 @@ async fn a_registry_that_publishes_no_end_is_no_failure() {
     assert_eq!(seen.detail.message, "registered; the registry publishes no expiry (active)");
 }
 
+#[test]
+fn the_registrys_certificate_is_not_what_ends() {
+    let mut trace = Trace::default();
+    let chain = crate::model::observation::Chain { certificates: Vec::new(), verified: true, not_after: clock::now() };
+    trace.hop.chain = Some(Arc::new(chain));
+    let seen = of_the_domain(trace.ended(Up, Reason::Ok, Duration::ZERO, "no expiry is published"));
+    assert_eq!(seen.detail.ends_at(), None);
+}
+
 #[tokio::test]
 async fn answers_become_reasons() {
     for (status, body, outcome, reason) in [

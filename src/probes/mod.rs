@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::model::settings::Built;
 use crate::model::{Key, Observation, Settings};
 
+mod both;
 mod condition;
 mod dial;
 mod dns;
@@ -39,7 +40,19 @@ pub struct Kind {
     pub help: &'static str,
     /// The keys beside the common ones of every check, in the order of the documentation.
     pub keys: &'static [&'static [Key]],
-    pub build: fn(&Settings, &Workshop) -> Built<dyn Probe>,
+    /// One look in one address family; [`Kind::probe`] is what others call.
+    build: fn(&Settings, &Workshop) -> Built<dyn Probe>,
+}
+
+impl Kind {
+    /// What the settings describe: something that looks, or everything that is wrong with them.
+    pub fn probe(&self, settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
+        let has_family = self.keys.iter().copied().flatten().any(|key| key.name == "ip");
+        match settings.text("ip").filter(|_| has_family) {
+            Some("both") => both::build(self, settings, workshop),
+            _ => (self.build)(settings, workshop),
+        }
+    }
 }
 
 pub type Run<'a> = Pin<Box<dyn Future<Output = Observation> + Send + 'a>>;

@@ -418,7 +418,7 @@ async fn the_time_of_a_name_server_is_seen_as_resolve() {
         [(&tcp::KIND, "address", format!("api.vendor.example:{port}")), (&http::KIND, "url", format!("http://api.vendor.example:{port}/"))]
     {
         let settings = Settings(common.iter().cloned().chain([(key, text(&place))]).collect());
-        let probe = (kind.build)(&settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let probe = kind.probe(&settings, &Workshop::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
         for run in 0..2 {
             let seen = probe.run(TIMEOUT).await;
             assert_eq!(seen.outcome, Up, "{}", seen.detail.message);

@@ -29,7 +29,7 @@ use registration::Registration;
 pub(super) use registry::Bootstrap;
 
 pub(super) const KIND: Kind =
-    Kind { name: "domain", help: "until when a domain is registered, by RDAP", keys: &[KEYS, dial::KEYS, &[CA], condition::KEYS], build };
+    Kind { name: "domain", help: "until when a domain is registered, by RDAP", keys: &[KEYS, dial::KEYS, dial::PROXY_KEYS, &[CA], condition::KEYS], build };
 
 const SCOPE: Scope<'static> = Scope::new(
     "domain",

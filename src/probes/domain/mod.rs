@@ -28,8 +28,12 @@ mod tests;
 use registration::Registration;
 pub(super) use registry::Bootstrap;
 
-pub(super) const KIND: Kind =
-    Kind { name: "domain", help: "until when a domain is registered, by RDAP", keys: &[KEYS, dial::KEYS, dial::PROXY_KEYS, &[CA], condition::KEYS], build };
+pub(super) const KIND: Kind = Kind {
+    name: "domain",
+    help: "until when a domain is registered, by RDAP",
+    keys: &[KEYS, dial::KEYS, dial::PROXY_KEYS, &[CA], condition::KEYS],
+    build,
+};
 
 const SCOPE: Scope<'static> = Scope::new(
     "domain",

@@ -65,6 +65,12 @@ pub trait Probe: Send + Sync {
     fn run(&self, timeout: Duration) -> Run<'_>;
 }
 
+/// What bytes from outside become, for those who try to break the readers.
+pub mod readers {
+    pub use super::dns::any_answer as dns;
+    pub use super::domain::any_registration as rdap;
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

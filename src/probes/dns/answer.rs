@@ -68,7 +68,7 @@ pub(super) fn read(bytes: &[u8], question: &Question, id: u16) -> Result<Answer,
     if bytes[2] & TRUNCATED != 0 {
         return Err(Unread::Truncated);
     }
-    let message = Message::from_vec(bytes).map_err(|error| Unread::Malformed(error.to_string()))?;
+    let message = parsed(bytes).map_err(Unread::Malformed)?;
     if message.metadata.message_type != MessageType::Response {
         return Err(Unread::NotOurs("a question instead of an answer"));
     }
@@ -90,6 +90,28 @@ pub(super) fn read(bytes: &[u8], question: &Question, id: u16) -> Result<Answer,
         authenticated: message.metadata.authentic_data,
         answers,
     })
+}
+
+/// The parser makes room for as many records as a header promises, so what cannot be there is refused before.
+fn parsed(bytes: &[u8]) -> Result<Message, String> {
+    // The root as a name, type and class; a record has a time to live and a length too (RFC 1035 4.1.2, 4.1.3).
+    const QUESTION_BYTES_MIN: usize = 5;
+    const RECORD_BYTES_MIN: usize = 11;
+    let counts = bytes.get(4..HEADER_BYTES).ok_or("it has no whole header")?;
+    let counts: Vec<usize> = counts.chunks_exact(2).map(|two| usize::from(u16::from_be_bytes([two[0], two[1]]))).collect();
+    let least = counts[0] * QUESTION_BYTES_MIN + counts[1..].iter().sum::<usize>() * RECORD_BYTES_MIN;
+    if least > bytes.len() - HEADER_BYTES {
+        return Err("it is shorter than its header says".into());
+    }
+    Message::from_vec(bytes).map_err(|error| error.to_string())
+}
+
+/// The records of an answer, taken as one to the question that it says it answers. `None`: it is no answer.
+pub fn any_answer(bytes: &[u8]) -> Option<Vec<String>> {
+    let message = parsed(bytes).ok()?;
+    let query = message.queries.first()?;
+    let question = Question { name: query.name().clone(), kind: query.query_type(), authenticated: false, recursion: true };
+    read(bytes, &question, message.id).ok().map(|answer| answer.answers)
 }
 
 fn is_to(message: &Message, question: &Question) -> Result<(), Unread> {
@@ -219,7 +241,7 @@ fn parameter(value: &SvcParamValue) -> Option<String> {
     let list = |items: Vec<String>| Some(items.join(","));
     match value {
         SvcParamValue::Mandatory(keys) => list(keys.0.iter().map(ToString::to_string).collect()),
-        SvcParamValue::Alpn(ids) => list(ids.0.clone()),
+        SvcParamValue::Alpn(ids) => list(ids.0.iter().map(|id| plain_or_quoted(id)).collect()),
         SvcParamValue::NoDefaultAlpn => None,
         SvcParamValue::Port(port) => Some(port.to_string()),
         SvcParamValue::Ipv4Hint(ips) => list(ips.0.iter().map(|ip| ip.0.to_string()).collect()),
@@ -227,6 +249,11 @@ fn parameter(value: &SvcParamValue) -> Option<String> {
         SvcParamValue::EchConfigList(config) => Some(BASE64.encode(&config.0)),
         SvcParamValue::Unknown(data) => Some(quoted(&data.0)),
     }
+}
+
+fn plain_or_quoted(text: &str) -> String {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b','));
+    if plain { text.to_owned() } else { quoted(text.as_bytes()) }
 }
 
 /// A character string with the escapes of RFC 1035 5.1.

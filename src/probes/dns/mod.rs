@@ -29,6 +29,7 @@ mod question;
 mod tests;
 
 use answer::Answer;
+pub use answer::any_answer;
 use exchange::{Datagram, literal, over_https, over_stream, over_udp};
 use expected::Expected;
 use question::Question;

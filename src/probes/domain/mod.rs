@@ -28,6 +28,11 @@ mod tests;
 use registration::Registration;
 pub(super) use registry::Bootstrap;
 
+/// The end of a registration of `domain`, if there is one; or why it is none.
+pub fn any_registration(body: &[u8], domain: &str) -> Result<Option<Timestamp>, String> {
+    registration::read(body, domain).map(|registration| registration.expires_at)
+}
+
 pub(super) const KIND: Kind = Kind {
     name: "domain",
     help: "until when a domain is registered, by RDAP",

@@ -131,6 +131,20 @@ fn compression_loops_end() {
     assert!(read(&pointers, &question, 7).is_err());
 }
 
+/// A header that promises 65,535 records makes nobody reserve room for them.
+#[test]
+fn a_header_that_promises_too_much_is_refused() {
+    let question = question("vendor.example", RecordType::A);
+    let mut bytes = asked(&question).address(1).to_vec().unwrap();
+    for section in [4, 6, 8, 10] {
+        let before = bytes.clone();
+        bytes[section..section + 2].copy_from_slice(&[0xff, 0xff]);
+        let refused = Err(Unread::Malformed("it is shorter than its header says".to_owned()));
+        assert_eq!(read(&bytes, &question, 7), refused);
+        bytes = before;
+    }
+}
+
 /// Reading never panics, and what comes out is small beside what went in.
 fn holds(bytes: &[u8]) {
     for kind in [RecordType::A, RecordType::TXT, RecordType::CNAME, RecordType::HTTPS] {

@@ -13,6 +13,7 @@
 mod alerts;
 mod commits;
 mod dispatcher;
+mod episode;
 mod fleet;
 mod inputs;
 mod look;

@@ -7,8 +7,10 @@
 //! workshop   what all probes share: resolver, TLS configurations
 //! dial       what a check names -> a connection: names, addresses, proxies, TLS
 //! condition  what is expected, compiled; pure
+//! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp dns domain   the kinds
+//! http tcp tls udp icmp grpc dns domain
+//!            the kinds
 //! ```
 
 use std::pin::Pin;
@@ -20,18 +22,23 @@ use crate::model::{Key, Observation, Settings};
 mod both;
 mod condition;
 mod dial;
+mod dialogue;
 mod dns;
 mod domain;
 mod failure;
+mod grpc;
 mod http;
+mod icmp;
 mod redact;
 mod tcp;
+mod tls;
+mod udp;
 mod verdict;
 mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, dns::KIND, domain::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND, dns::KIND, domain::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -72,22 +79,4 @@ pub mod readers {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    /// The reference pages are made of these lists.
-    #[test]
-    fn every_key_of_a_kind_is_unique_and_explained() {
-        for kind in KINDS {
-            let keys: Vec<&Key> = kind.keys.iter().copied().flatten().collect();
-            let names: HashSet<_> = keys.iter().map(|key| key.name).collect();
-            assert_eq!(names.len(), keys.len(), "{}", kind.name);
-            for key in keys {
-                assert!(!key.help.is_empty() && !key.help.ends_with('.'), "{}", key.name);
-                assert!(!key.help.contains('\n'), "{}", key.name);
-            }
-        }
-    }
-}
+mod tests;

@@ -56,9 +56,12 @@ impl Guard {
 }
 
 impl Target {
-    /// `host:port` as people write it.
+    /// `host:port` as people write it; the host alone where there are no ports.
     pub fn shown(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        match self.port {
+            0 => self.host.to_string(),
+            port => format!("{}:{port}", self.host),
+        }
     }
 
     fn literal(&self) -> Option<IpAddr> {

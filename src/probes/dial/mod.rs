@@ -126,7 +126,7 @@ impl Dialer {
         self.proxy.as_ref()
     }
 
-    /// Where `target` is, for those who send without a connection.
+    /// The addresses of `target` that may be sent to, in the order to try; for kinds without connections.
     pub async fn addresses(&self, target: &Target, deadline: Deadline, trace: &mut Trace) -> Result<Vec<SocketAddr>, Failure> {
         connect::addresses(target, self.guard, &self.resolver, deadline, trace).await
     }

@@ -302,7 +302,7 @@ impl DnsProbe {
             dns_serial: answer.serial,
             ..Seen::of(&trace.hop, clock::now())
         };
-        let mut verdict = judge(&self.wanted, &seen, Manners::default());
+        let mut verdict = judge(&self.wanted, &seen, Manners { said: "answered", ..Manners::default() });
         if let Some(failed) = held.iter().find(|held| !held.expectation.passed) {
             verdict.outcome = Outcome::Down;
             verdict.reason = failed.reason;

@@ -34,11 +34,11 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How much a vendor may send ahead of our reading in HTTP/2: as much as is read of a body by default.
 const WINDOW_BYTES: u32 = 1 << 20;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::probes) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 type Io = TokioIo<Box<dyn Stream>>;
-type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+pub(in crate::probes) type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// The rest of an answer: its body and what it comes over.
 pub(super) struct Rest {
@@ -180,7 +180,7 @@ fn request(hop: &Hop, http2: bool, proxy: Option<&Proxy>) -> Result<Request<Full
 }
 
 /// A connection that speaks HTTP. Nobody drives it but whoever waits for something from it.
-pub(super) struct Line {
+pub(in crate::probes) struct Line {
     /// Until it ends.
     connection: Option<Connection>,
     sender: Sender,
@@ -193,7 +193,7 @@ enum Sender {
 }
 
 impl Line {
-    async fn open(io: Io, http2: bool) -> hyper::Result<Self> {
+    pub async fn open(io: Io, http2: bool) -> hyper::Result<Self> {
         let tasks = Tasks::default();
         if !http2 {
             let (sender, connection) = http1::Builder::new().max_header_size(HEAD_BYTES_MAX).handshake(io).await?;
@@ -212,7 +212,7 @@ impl Line {
         matches!(self.sender, Sender::Http2(_))
     }
 
-    async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
         match &mut self.sender {
             Sender::Http1(sender) => {
                 let asked = sender.send_request(request);
@@ -234,7 +234,7 @@ impl Line {
         ready.is_ok() && self.connection.is_some()
     }
 
-    pub(super) async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
+    pub async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
         drive(&mut self.connection, future).await
     }
 }
@@ -284,7 +284,7 @@ where
 }
 
 /// What an error of the connection says about the vendor.
-pub(super) fn failure(host: &str, error: &hyper::Error) -> Failure {
+pub(in crate::probes) fn failure(host: &str, error: &hyper::Error) -> Failure {
     if let Some(io) = io_cause(error) {
         if let Some(error) = tls_error(io) {
             return tls_failure(host, error).0;

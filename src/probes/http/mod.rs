@@ -24,7 +24,7 @@ use crate::model::{Key, Observation, Outcome, Settings, Shape, Timestamp};
 mod auth;
 mod body;
 mod client;
-mod exchange;
+pub(super) mod exchange;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -107,7 +107,12 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
         host: client.host(request.target()),
         client,
         wanted,
-        manners: Manners { sends_credentials: request.sends_credentials, auth_is_down: settings.on("auth_is_down"), is_http: true },
+        manners: Manners {
+            sends_credentials: request.sends_credentials,
+            auth_is_down: settings.on("auth_is_down"),
+            is_http: true,
+            ..Manners::default()
+        },
         request,
     }))
 }

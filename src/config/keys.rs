@@ -155,7 +155,7 @@ pub(super) const CERTIFICATE: &[Key] = &[Key::new("expires_within", Shape::Durat
 const SEE_ENDS: &[&str] = &["http", "tcp", "tls", "grpc", "websocket", "domain"];
 
 /// Keys that only a check itself can have, never the defaults.
-pub(super) const NO_DEFAULT: &[&str] = &["name", "kind", "url", "address", "services", "renamed_from"];
+pub(super) const NO_DEFAULT: &[&str] = &["name", "kind", "url", "address", "services", "renamed_from", "record_name", "domain"];
 
 /// Kinds of checks that are promised and not done yet, unless they are.
 pub(super) const LATER_PROBES: &[&str] = &["http", "tcp", "tls", "dns", "icmp", "grpc", "websocket", "udp", "scenario", "domain", "page", "push"];

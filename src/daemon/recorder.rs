@@ -231,7 +231,7 @@ impl Recorder {
             self.judge_vendor(place, now);
         }
         if ends {
-            self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_certificate(fleet, key));
+            self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_end(fleet, key));
         }
     }
 

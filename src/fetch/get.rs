@@ -10,6 +10,7 @@ use reqwest::header::{
 };
 use url::{Host, Url};
 
+use super::resolve::is_localhost;
 use super::unpack::{Coding, Unpacked};
 use super::{Fetch, FetchError, FetchErrorKind, Reach, asked_to_wait, explain, late, shown};
 use crate::model::address;
@@ -121,7 +122,7 @@ fn special(url: &Url) -> Option<&'static str> {
     match url.host()? {
         Host::Ipv4(ip) => address::special(ip.into()),
         Host::Ipv6(ip) => address::special(ip.into()),
-        Host::Domain(name) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost").then_some("loopback"),
+        Host::Domain(name) => is_localhost(name).then_some("loopback"),
     }
 }
 
@@ -175,6 +176,7 @@ mod tests {
             ("https://a.example/", "https://169.254.169.254/", Reach::Public, false),
             ("https://a.example/", "https://[::ffff:10.0.0.1]/", Reach::Public, false),
             ("https://a.example/", "https://localhost./", Reach::Public, false),
+            ("https://a.example/", "https://db.localhost/", Reach::Public, false),
             ("https://a.example/", "https://10.0.0.1/", Reach::Private, true),
             ("http://127.0.0.1:80/", "http://127.0.0.1:81/", Reach::Public, true),
             ("https://a.example/", "file:///etc/passwd", Reach::Private, false),

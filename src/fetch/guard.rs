@@ -1,19 +1,16 @@
 //! Where a name may lead. The configuration is trusted to name a target, the answers of the DNS are not: what a name
 //! resolves to is judged before anybody connects, on the very addresses that are then used.
 //!
-//! A literal address never comes here (there is nothing to resolve) and `localhost` is answered from here: whoever
-//! wrote those meant them. Resolvers live for one lookup: building one costs microseconds, and a daemon that runs for
-//! years follows `/etc/resolv.conf` and `/etc/hosts` without being told.
+//! A literal address never comes here (there is nothing to resolve) and `localhost` is answered without a question:
+//! whoever wrote those meant them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::resolve::{Family, Resolver, is_localhost};
 use crate::model::address;
 
 /// Which addresses a name may lead to.
@@ -73,45 +70,22 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// The resolver of one client.
-pub(super) struct Guard(pub Reach);
+pub(super) struct Guard {
+    pub reach: Reach,
+    pub resolver: Arc<Resolver>,
+}
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let (reach, resolver) = (self.reach, self.resolver.clone());
         Box::pin(async move {
-            let permitted = match local(name.as_str()) {
-                Some(meant) => meant,
-                None => reach.permitted(look_up(name.as_str()).await?)?,
-            };
+            let found = resolver.cached(name.as_str(), Family::Any).await?;
+            let permitted = if is_localhost(name.as_str()) { found } else { reach.permitted(found)? };
             // Port 0 asks reqwest to fill in the port of the URL.
             let addresses: Addrs = Box::new(permitted.into_iter().map(|ip| SocketAddr::new(ip, 0)));
             Ok(addresses)
         })
     }
-}
-
-/// `localhost` never leaves the machine, not even as a question (RFC 6761 6.3).
-fn local(name: &str) -> Option<Vec<IpAddr>> {
-    name.trim_end_matches('.').eq_ignore_ascii_case("localhost").then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
-}
-
-async fn look_up(name: &str) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
-    // It reads two files, and some hosts files are long.
-    let resolver = tokio::task::spawn_blocking(resolver).await??;
-    Ok(resolver.lookup_ip(name).await?.iter().collect())
-}
-
-fn resolver() -> Result<TokioResolver, NetError> {
-    match TokioResolver::builder_tokio() {
-        Ok(builder) => builder.build(),
-        Err(_) => TokioResolver::builder_with_config(without_file(), TokioRuntimeProvider::default()).build(),
-    }
-}
-
-/// What resolv.conf(5) says holds without that file: a name server on this machine.
-fn without_file() -> ResolverConfig {
-    let server = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
-    ResolverConfig::from_parts(None, Vec::new(), vec![server])
 }
 
 #[cfg(test)]
@@ -138,13 +112,6 @@ mod tests {
         ] {
             let got = reach.permitted(ips(found)).map_err(|refused| refused.range);
             assert_eq!(got, want.map(ips), "{reach:?} {found:?}");
-        }
-    }
-
-    #[test]
-    fn only_localhost_itself_is_local() {
-        for (name, is_local) in [("localhost", true), ("LOCALHOST.", true), ("localhost.example", false), ("mylocalhost", false)] {
-            assert_eq!(local(name).is_some(), is_local, "{name}");
         }
     }
 }

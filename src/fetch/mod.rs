@@ -10,6 +10,7 @@
 
 mod get;
 mod guard;
+pub mod resolve;
 mod retry_after;
 mod trust;
 pub mod unpack;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use url::Url;
 
+use self::resolve::{Resolver, Unresolved, UnresolvedKind};
 use crate::clock;
 
 pub use get::{Ask, Got, Validators};
@@ -145,7 +147,7 @@ fn client(user_agent: &str, reach: Reach, tls: rustls::ClientConfig, kept_per_ho
     reqwest::Client::builder()
         .user_agent(user_agent)
         .tls_backend_preconfigured(tls)
-        .dns_resolver(guard::Guard(reach))
+        .dns_resolver(guard::Guard { reach, resolver: Resolver::of_this_system() })
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -218,6 +220,10 @@ fn deepest(error: &(dyn Error + 'static)) -> (FetchErrorKind, String) {
         }
         if at.is::<rustls::Error>() {
             return (FetchErrorKind::Tls, at.to_string());
+        }
+        if let Some(unresolved) = at.downcast_ref::<Unresolved>() {
+            let silent = unresolved.kind == UnresolvedKind::Silent;
+            return (if silent { FetchErrorKind::Timeout } else { FetchErrorKind::Network }, unresolved.to_string());
         }
         let io = at.downcast_ref::<std::io::Error>();
         if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {

@@ -14,6 +14,7 @@ words! {
         SourceMoved = "source.moved",
         SourceDrifted = "source.drifted",
         TlsExpiring = "tls.expiring",
+        DnsDomain = "dns.domain",
         DeliveryFailing = "delivery.failing",
         Clock = "clock",
     }

@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp tls udp icmp grpc websocket
+//! http tcp tls udp icmp grpc websocket dns domain
 //!            the kinds
 //! ```
 
@@ -23,6 +23,8 @@ mod both;
 mod condition;
 mod dial;
 mod dialogue;
+mod dns;
+mod domain;
 mod failure;
 mod grpc;
 mod http;
@@ -37,7 +39,7 @@ mod workshop;
 
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND, websocket::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND, websocket::KIND, dns::KIND, domain::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -69,6 +71,12 @@ pub trait Probe: Send + Sync {
 
     /// One look with a fresh connection. Ends within `timeout` (one deadline for the whole exchange, not per read).
     fn run(&self, timeout: Duration) -> Run<'_>;
+}
+
+/// What bytes from outside become, for those who try to break the readers.
+pub mod readers {
+    pub use super::dns::any_answer as dns;
+    pub use super::domain::any_registration as rdap;
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
-use super::dial::{Resolver, Roots};
+use super::dial::Roots;
+use super::domain::Bootstrap;
 use super::http::Tokens;
+use crate::fetch::resolve::Resolver;
 use crate::fetch::user_agent;
 
 /// Built once by whoever loads the configuration, and lent to every `Kind::build`; probes keep what they need of it.
@@ -15,15 +17,18 @@ pub struct Workshop {
     pub(super) roots: Arc<Roots>,
     /// Of OAuth2, shared by the checks that ask for the same.
     pub(super) tokens: Arc<Tokens>,
+    /// Which registry knows which domains.
+    pub(super) bootstrap: Arc<Bootstrap>,
     pub(super) user_agent: Arc<str>,
 }
 
 impl Workshop {
     pub fn new() -> Self {
         Workshop {
-            resolver: Arc::new(Resolver::of_this_system()),
+            resolver: Resolver::of_this_system(),
             roots: Arc::default(),
             tokens: Arc::default(),
+            bootstrap: Arc::default(),
             user_agent: user_agent("").into(),
         }
     }

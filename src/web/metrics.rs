@@ -251,7 +251,7 @@ pub const FAMILIES: &[Family] = &[
         "vendord_check_tls_not_after_timestamp_seconds",
         "gauge",
         "vendor, check, kind",
-        "Earliest expiry in the verified chain; of the leaf where verification failed.",
+        "Earliest expiry in the verified chain; of the leaf where verification failed. For kind domain the end of the registration.",
         |p| {
             p.checks(|p, c| {
                 if let Some(at) = c.not_after {

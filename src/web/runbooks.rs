@@ -13,6 +13,7 @@ pub const fn text(rule: Rule) -> &'static str {
         Rule::SourceMoved => include_str!("../../docs/runbooks/source.moved.md"),
         Rule::SourceDrifted => include_str!("../../docs/runbooks/source.drifted.md"),
         Rule::TlsExpiring => include_str!("../../docs/runbooks/tls.expiring.md"),
+        Rule::DnsDomain => include_str!("../../docs/runbooks/dns.domain.md"),
         Rule::DeliveryFailing => include_str!("../../docs/runbooks/delivery.failing.md"),
         Rule::Clock => include_str!("../../docs/runbooks/clock.md"),
     }

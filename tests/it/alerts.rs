@@ -286,3 +286,32 @@ fn once_waits_for_a_receiver_that_needs_a_second_try() {
     assert_eq!(hook.told(), told(&[("firing", "vendor.down")]));
     assert_eq!(hook.without_one_id(), []);
 }
+
+/// What a registry says of `acme.example`, whose registration ends in so many days.
+fn registered_for(days: i64) -> Reply {
+    let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+    Reply::ok().body(format!(r#"{{"objectClassName":"domain","events":[{{"eventAction":"expiration","eventDate":"{ends}"}}]}}"#))
+}
+
+#[test]
+fn a_registration_that_ends_is_told_and_makes_nobody_down() {
+    const DOMAIN: &str = "/domain/acme.example";
+    let (registry, hook) = (FakeVendor::start(), Receiver::start());
+    registry.set(DOMAIN, registered_for(2));
+    let main = config(&[receiver("ops", &hook.url(), PATIENT), route("ops", "")]);
+    let server = registry.url("/");
+    let check = format!(
+        "[[checks]]\nname = \"registration\"\nkind = \"domain\"\ndomain = \"acme.example\"\nserver = \"{server}\"\ninterval = \"500ms\"\n"
+    );
+    let mut daemon = Daemon::new(&main, &[("acme", &vendor(1, &[check]))]);
+    daemon.start();
+    tells(&daemon, &hook, 1, "firing", "dns.domain");
+    let firing = &alerts(&hook, "firing", "dns.domain")[0];
+    assert_eq!((firing["severity"].as_str(), firing["subject"].as_str()), (Some("critical"), Some("acme/registration")));
+    assert!(firing["summary"].as_str().unwrap().starts_with("the registration of acme/registration ends in 1 days"), "{firing}");
+    registry.set(DOMAIN, registered_for(400));
+    tells(&daemon, &hook, 1, "resolved", "dns.domain");
+    registry.set(DOMAIN, 404);
+    level(&daemon, "vendord_check_state_level", 5.0);
+    assert_eq!(hook.told(), told(&[("firing", "dns.domain"), ("resolved", "dns.domain")]));
+}

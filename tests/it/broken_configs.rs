@@ -227,7 +227,7 @@ fn check_cases() -> Vec<Case> {
         ),
         vendor(
             "check-kinds",
-            "[[checks]]\nname = \"a\"\nkind = \"dns\"\n[[checks]]\nname = \"b\"\nkind = \"htpp\"\n[[checks]]\nname = \"c\"\n[[checks]]\nname = \"d\"\nkind = \"magic\"\n",
+            "[[checks]]\nname = \"a\"\nkind = \"page\"\n[[checks]]\nname = \"b\"\nkind = \"htpp\"\n[[checks]]\nname = \"c\"\n[[checks]]\nname = \"d\"\nkind = \"magic\"\n",
         ),
         vendor("check-missing", "[[checks]]\nkind = \"tcp\"\n[[checks]]\nkind = \"http\"\nname = \"\"\n"),
         vendor(

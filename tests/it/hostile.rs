@@ -69,6 +69,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "xml" => fixtures().join("rss"),
         "json" => fixtures().join("statuspage"),
         "config" => Path::new(env!("CARGO_MANIFEST_DIR")).join("config"),
+        "dns" | "rdap" => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(target),
         format if feeds::format(format).is_some() => fixtures().join(format),
         _ => fixtures(),
     };

@@ -103,14 +103,14 @@ impl Desk<'_> {
         }
     }
 
-    /// `tls.expiring`. While our own clock is in doubt nothing about expiry is judged.
-    pub fn judge_certificate(&mut self, fleet: &Fleet, key: CheckKey) {
+    /// `tls.expiring`, and for a registration `dns.domain`. While our own clock is in doubt nothing about expiry is judged.
+    pub fn judge_end(&mut self, fleet: &Fleet, key: CheckKey) {
         let Some(check) = fleet.checks.get(&key).filter(|_| self.clock_error.is_none()) else { return };
         let Some((not_after, within)) = check.not_after.zip(check.expires_within) else { return };
         let Some(place) = fleet.vendor_of(key) else { return };
         let left = not_after.since(self.now);
-        let holding = (left < within).then(|| holding_certificate(&fleet.vendors[place], check, not_after, left, self.now));
-        self.judge(&of_check(Rule::TlsExpiring, check), holding);
+        let holding = (left < within).then(|| holding_end(&fleet.vendors[place], check, not_after, left, self.now));
+        self.judge(&of_check(rule_of_end(check), check), holding);
     }
 
     /// `clock`: vendors agree that ours is wrong.
@@ -159,7 +159,7 @@ impl Desk<'_> {
         let checks: BTreeSet<String> = fleet.checks.values().map(|c| c.id.to_string()).collect();
         let gone = |i: &Identity| {
             let vendor = i.vendor.as_ref().is_some_and(|v| !vendors.contains(v));
-            let check = i.rule == Rule::TlsExpiring && !checks.contains(&i.subject);
+            let check = matches!(i.rule, Rule::TlsExpiring | Rule::DnsDomain) && !checks.contains(&i.subject);
             let receiver = i.rule == Rule::DeliveryFailing && !self.config.receivers.iter().any(|r| r.name == i.subject);
             let of_page = matches!(i.rule, Rule::SourceStale | Rule::SourceMoved | Rule::SourceDrifted);
             let page = of_page && !sources.iter().any(|s| Some(&s.id.vendor) == i.vendor.as_ref() && *s.id.name == *i.subject);
@@ -267,13 +267,22 @@ fn holding_flapping(vendor: &Vendor, flapping: &[&Watched], now: Timestamp) -> H
     }
 }
 
-fn holding_certificate(vendor: &Vendor, check: &Watched, not_after: Timestamp, left: Duration, now: Timestamp) -> Holding {
+/// What ends: a registration or a certificate.
+fn rule_of_end(check: &Watched) -> Rule {
+    if check.kind == "domain" { Rule::DnsDomain } else { Rule::TlsExpiring }
+}
+
+fn holding_end(vendor: &Vendor, check: &Watched, at: Timestamp, left: Duration, now: Timestamp) -> Holding {
     let days = left.as_secs() / 86_400;
     let critical = left < CRITICAL_BELOW;
     let when = if left.is_zero() { "ended".to_owned() } else { format!("ends in {days} days,") };
+    let (what, evidence) = match rule_of_end(check) {
+        Rule::DnsDomain => ("registration", check.message.clone()),
+        _ => ("certificate", format!("earliest end in the chain {}", utc(at))),
+    };
     Holding {
-        summary: format!("the certificate of {} {when} on {}", check.id, utc(not_after)),
-        evidence: vec![format!("{} ({}): earliest end in the chain {}", check.id, check.kind, utc(not_after))],
+        summary: format!("the {what} of {} {when} on {}", check.id, utc(at)),
+        evidence: vec![format!("{} ({}): {evidence}", check.id, check.kind)],
         ..about(vendor, if critical { Severity::Critical } else { Severity::Warning }, now)
     }
 }

@@ -125,6 +125,10 @@ impl Expectations {
         self.each().any(Condition::is_on_status)
     }
 
+    pub fn name_rcode(&self) -> bool {
+        self.each().any(|condition| matches!(condition.subject, Subject::DnsRcode))
+    }
+
     /// A condition that names this very status, as `status == 401` does and `status < 500` does not.
     pub fn want_status(&self, status: u16) -> bool {
         let wanted = Literal::Number(f64::from(status));

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use tokio::net::TcpStream;
 use url::Host;
 
-use super::resolve::{Family, Resolver, is_localhost};
+use crate::fetch::resolve::{Family, Resolver, Unresolved, UnresolvedKind, is_localhost};
 use crate::model::{Fault, Reason, Settings, address};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
@@ -98,7 +98,7 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Where `target` leads and we may go, in the order to try; never an empty list.
+/// The addresses of `target` that may be connected or sent to, in the order to try them; never an empty list.
 pub(super) async fn addresses(
     target: &Target,
     guard: Guard,
@@ -106,17 +106,29 @@ pub(super) async fn addresses(
     deadline: Deadline,
     trace: &mut Trace,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    let addresses = match &target.host {
+    let found = match &target.host {
         Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
         Host::Domain(name) => {
-            let asked = resolver.addresses(name, guard.family, deadline);
+            let asked = resolver.fresh(name, guard.family, deadline.left());
             timed(&mut trace.hop.phases.resolve, asked).await?
         }
     };
-    let addresses = allowed(target, guard, addresses)?;
+    let addresses = allowed(target, guard, found)?;
     trace.hop.address = addresses.first().copied();
     Ok(addresses)
+}
+
+impl From<Unresolved> for Failure {
+    fn from(error: Unresolved) -> Self {
+        let reason = match error.kind {
+            UnresolvedKind::Missing => Reason::DnsNxdomain,
+            UnresolvedKind::Failed => Reason::DnsServfail,
+            UnresolvedKind::Silent => Reason::DnsTimeout,
+            UnresolvedKind::Local => Reason::DnsLocal,
+        };
+        Failure::new(reason, error.message)
+    }
 }
 
 /// The addresses that may be connected to, in the order to try them.

@@ -2,13 +2,13 @@
 //! where there is one, TLS where it is asked for. Each step is timed into the current hop of the trace.
 //!
 //! ```text
-//! resolve    a name -> addresses        connect    addresses -> a guarded TCP connection
+//! connect    a name -> addresses -> a guarded TCP connection
 //! proxy      a tunnel through our own proxy
 //! trust      who is trusted, who we are  handshake  a connection -> a verified one
 //! chain      what certificates say
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -20,19 +20,18 @@ use url::Host;
 use super::Workshop;
 use super::failure::{Deadline, Failure, Trace};
 use super::redact::Secrets;
+use crate::fetch::resolve::{Family, Resolver};
 use crate::model::{Fault, Key, Reason, Settings, Shape};
 
 mod chain;
 mod connect;
 mod handshake;
 mod proxy;
-mod resolve;
 mod trust;
 
 pub(super) use connect::{Guard, Target, connect_failure};
 pub(super) use handshake::{tls_error, tls_failure};
 pub(super) use proxy::{KEYS as PROXY_KEYS, Proxy};
-pub(super) use resolve::{Family, Resolver};
 pub(super) use trust::{Offer, Roots};
 
 /// The keys of every kind that connects.
@@ -44,6 +43,12 @@ pub(super) const KEYS: &[Key] = &[
         "the address family to use; `both` looks over each, and one that fails is `degraded`",
     ),
     Key::new("allow_private", Shape::Flag, "false", "connect to private and other special addresses where a name or redirect leads there"),
+    Key::new(
+        "dns_server",
+        Shape::Text,
+        "",
+        "the name server to ask for the names of this check instead of the system's: `9.9.9.9` or `[2620:fe::fe]:53`",
+    ),
 ];
 
 /// The keys of every kind that may speak TLS.
@@ -81,19 +86,14 @@ impl Dialer {
         let guard = Guard::of(settings, target).map_err(|fault| faults.push(fault));
         let terms = workshop.roots.terms(settings).map_err(|fault| faults.push(fault));
         let server_name = server_name(settings).map_err(|fault| faults.push(fault));
+        let resolver = resolver(settings, workshop).map_err(|fault| faults.push(fault));
         let proxy = Proxy::of(settings).map_err(|fault| faults.push(fault));
-        let (Ok(guard), Ok(terms), Ok(server_name), Ok(proxy)) = (guard, terms, server_name, proxy) else { return Err(faults) };
+        let (Ok(guard), Ok(terms), Ok(server_name), Ok(resolver), Ok(proxy)) = (guard, terms, server_name, resolver, proxy) else {
+            return Err(faults);
+        };
         let mut secrets = Secrets::default();
         proxy.iter().flat_map(Proxy::secrets).for_each(|secret| secrets.add(secret));
-        Ok(Dialer {
-            guard,
-            resolver: workshop.resolver.clone(),
-            roots: workshop.roots.clone(),
-            terms,
-            server_name,
-            proxy,
-            secrets: Arc::new(secrets),
-        })
+        Ok(Dialer { guard, resolver, roots: workshop.roots.clone(), terms, server_name, proxy, secrets: Arc::new(secrets) })
     }
 
     /// A TCP connection to `target`, through a tunnel of the proxy where there is one.
@@ -149,6 +149,32 @@ impl Dialer {
     }
 }
 
+/// The system's resolver, or the one that the check names.
+fn resolver(settings: &Settings, workshop: &Workshop) -> Result<Arc<Resolver>, Fault> {
+    match settings.text("dns_server") {
+        None => Ok(workshop.resolver.clone()),
+        Some(text) => name_server(text).map(|server| workshop.resolver.at(server)),
+    }
+}
+
+/// An address with or without a port: `9.9.9.9`, `9.9.9.9:53`, `2620:fe::fe`, `[2620:fe::fe]:53`.
+fn name_server(text: &str) -> Result<SocketAddr, Fault> {
+    const PORT: u16 = 53;
+    let fault = |why| {
+        Fault::new("dns_server", format!("{text:?} {why}")).hint("write the address of a name server: \"9.9.9.9\" or \"[2620:fe::fe]:53\"")
+    };
+    if text.contains("://") {
+        return Err(fault("is a URL: only plain DNS (UDP, TCP where an answer is long) can be asked"));
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = text.parse().or_else(|_| bare.parse().map(|ip: IpAddr| SocketAddr::new(ip, PORT)));
+    match address {
+        Ok(address) if address.port() == 0 => Err(fault("has no port that can be asked")),
+        Ok(address) => Ok(address),
+        Err(_) => Err(fault("is not an address (a name would have to be asked for first)")),
+    }
+}
+
 fn server_name(settings: &Settings) -> Result<Option<ServerName<'static>>, Fault> {
     let Some(name) = settings.text("server_name") else {
         return Ok(None);
@@ -194,6 +220,24 @@ pub(super) fn address(settings: &Settings) -> Result<Target, Fault> {
 mod tests {
     use super::*;
     use crate::model::Value;
+
+    #[test]
+    fn name_servers_are_addresses() {
+        for (text, want) in [
+            ("9.9.9.9", "9.9.9.9:53"),
+            ("9.9.9.9:5353", "9.9.9.9:5353"),
+            ("2620:fe::fe", "[2620:fe::fe]:53"),
+            ("[2620:fe::fe]", "[2620:fe::fe]:53"),
+            ("[2620:fe::fe]:853", "[2620:fe::fe]:853"),
+        ] {
+            assert_eq!(name_server(text).unwrap(), want.parse().unwrap(), "{text}");
+        }
+        for text in ["", "dns.quad9.net", "9.9.9.9:", "9.9.9.9:0", "9.9.9.9:65536", "tls://9.9.9.9", "[9.9.9.9", "9.9.9"] {
+            let fault = name_server(text).unwrap_err();
+            assert_eq!(fault.key, "dns_server");
+            assert!(fault.hint.is_some(), "{text}");
+        }
+    }
 
     #[test]
     fn addresses() {

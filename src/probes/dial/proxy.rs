@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use url::{Host, Url};
 
 use super::connect::{Guard, Target, allowed, connect};
-use super::resolve::{Resolver, is_localhost};
+use crate::fetch::resolve::{Resolver, is_localhost};
 use crate::model::{Fault, Key, Reason, Secret, Settings, Shape, address};
 use crate::probes::failure::{Deadline, Failure, Trace, clean, timed};
 
@@ -110,7 +110,7 @@ impl Proxy {
     ) -> Result<TcpStream, Failure> {
         let place = match (&target.host, self.how) {
             (Host::Domain(name), How::Socks { resolves: false }) => {
-                let asked = resolver.addresses(name, guard.family, deadline);
+                let asked = resolver.fresh(name, guard.family, deadline.left());
                 let addresses = timed(&mut trace.hop.phases.resolve, asked).await?;
                 let addresses = allowed(target, guard, addresses)?;
                 Place::Address(*addresses.first().ok_or_else(|| Failure::new(Reason::Internal, "no address"))?)

@@ -77,7 +77,7 @@ impl Client {
         let asked = async {
             let mut line = line.await.map_err(broken)?;
             let request = request(hop, line.is_http2(), proxy)?;
-            Ok((line.ask(request).await.map_err(broken)?, line))
+            Ok::<_, Failure>((line.ask(request).await.map_err(broken)?, line))
         };
         let bound = deadline.bound(asked, Reason::TimeoutHeaders, what);
         let (response, line) = timed(&mut trace.hop.phases.processing, bound).await??;

@@ -28,6 +28,7 @@ const FRAMING: [&str; 7] = ["connection", "content-length", "keep-alive", "te", 
 const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "session", "password", "signature"];
 
 /// The request as configured.
+#[derive(Clone)]
 pub(in crate::probes) struct Request {
     first: Arc<Hop>,
     pub sends_credentials: bool,
@@ -35,7 +36,7 @@ pub(in crate::probes) struct Request {
 }
 
 /// One request of a chain of redirects.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::probes) struct Hop {
     pub url: Url,
     /// Without path and query, which may be secret.
@@ -96,6 +97,18 @@ impl Request {
         &self.first.target
     }
 
+    /// The same, to a place that the check does not name: the guard judges it like a redirect's.
+    pub fn found(mut self) -> Self {
+        Arc::make_mut(&mut self.first).target.configured = false;
+        self
+    }
+
+    /// The same with another body, for those who make it anew for every run.
+    pub fn with_body(&self, body: impl Into<Bytes>) -> Self {
+        let first = Arc::new(Hop { body: body.into(), ..Hop::clone(&self.first) });
+        Request { first, ..self.clone() }
+    }
+
     /// `authorization` is what was got for this run.
     pub fn first_hop(&self, authorization: Option<HeaderValue>) -> Arc<Hop> {
         let Some(authorization) = authorization else { return self.first.clone() };
@@ -117,7 +130,7 @@ impl Request {
         }
         let mut target = target(&url, false).ok_or_else(|| not_followed(location))?;
         let first = self.target();
-        target.configured = (&target.host, target.port) == (&first.host, first.port);
+        target.configured = first.configured && (&target.host, target.port) == (&first.host, first.port);
         let (method, body) = carried(hop, status);
         let mut headers = hop.headers.clone();
         if !is_same_origin(&hop.url, &url) {

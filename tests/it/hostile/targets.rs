@@ -11,7 +11,7 @@ use vendord::config::{self, Env, Kinds};
 use vendord::feeds::{self, Document, Format, text};
 use vendord::fetch::{RETRY_AFTER_MAX, retry_after};
 use vendord::model::{Page, Timestamp};
-use vendord::probes::Workshop;
+use vendord::probes::{Workshop, readers};
 
 use super::holds;
 use super::meter::{Cost, measure};
@@ -19,8 +19,16 @@ use super::meter::{Cost, measure};
 type Target = (&'static str, fn(&[u8]));
 
 /// Everything that is no format of a status page.
-pub const OTHERS: &[Target] =
-    &[("detect", detect), ("text", clean), ("json", json), ("xml", xml), ("retry_after", waits), ("config", configuration)];
+pub const OTHERS: &[Target] = &[
+    ("detect", detect),
+    ("text", clean),
+    ("json", json),
+    ("xml", xml),
+    ("retry_after", waits),
+    ("config", configuration),
+    ("dns", dns),
+    ("rdap", rdap),
+];
 
 /// The most that one input may cost, whatever it is.
 pub const CPU_MAX: Duration = Duration::from_secs(1);
@@ -209,6 +217,21 @@ fn waits(data: &[u8]) {
         let wait = within_budget(data.len(), || retry_after(&raw, now));
         assert!(wait.is_none_or(|wait| wait <= RETRY_AFTER_MAX));
         assert_eq!(wait, retry_after(raw.trim(), now));
+    }
+}
+
+/// What is shown of an answer is printable, and bounded.
+fn dns(data: &[u8]) {
+    let Some(answers) = within_budget(data.len(), || readers::dns(data)) else { return };
+    assert!(answers.len() <= 1000);
+    assert!(answers.iter().all(|text| text.chars().all(|c| matches!(c, ' '..='~'))), "{answers:?}");
+    assert_eq!(readers::dns(data), Some(answers), "read twice, it is not the same");
+}
+
+fn rdap(data: &[u8]) {
+    match within_budget(data.len(), || readers::rdap(data, "vendor.example")) {
+        Ok(end) => assert_eq!(readers::rdap(data, "vendor.example"), Ok(end)),
+        Err(why) => assert!(!why.is_empty() && why.chars().all(|c| !c.is_control()), "{why:?}"),
     }
 }
 

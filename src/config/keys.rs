@@ -203,10 +203,16 @@ pub(super) fn of_check(kind: &crate::probes::Kind) -> Vec<&'static [Key]> {
     keys
 }
 
+/// Whether a key says what one check is about: what it must say itself is never a default.
+pub(super) fn is_own(name: &str, kinds: &Kinds) -> bool {
+    let mut required = kinds.probes.iter().flat_map(|kind| kind.keys.iter().copied().flatten()).filter(|key| key.required);
+    NO_DEFAULT.contains(&name) || required.any(|key| key.name == name)
+}
+
 /// All keys that `[defaults.checks]` may have.
 pub(super) fn check_defaults(kinds: &Kinds) -> Vec<Key> {
     let every = kinds.probes.iter().flat_map(of_check).flatten().chain(CHECK);
-    every.filter(|key| !NO_DEFAULT.contains(&key.name)).copied().collect()
+    every.filter(|key| !is_own(key.name, kinds)).copied().collect()
 }
 
 /// One table of the configuration: its name as it is written, and its keys.

@@ -8,7 +8,8 @@
 //! dial       what a check names -> a connection: names, addresses, proxies, TLS
 //! condition  what is expected, compiled; pure
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp   the kinds
+//! mailbox    what reports to us, instead of being looked at
+//! http tcp push   the kinds
 //! ```
 
 use std::pin::Pin;
@@ -21,14 +22,17 @@ mod condition;
 mod dial;
 mod failure;
 mod http;
+mod mailbox;
+mod push;
 mod redact;
 mod tcp;
 mod verdict;
 mod workshop;
 
+pub use mailbox::{Mailbox, Report};
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, push::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -48,6 +52,11 @@ pub trait Probe: Send + Sync {
 
     /// One look with a fresh connection. Ends within `timeout` (one deadline for the whole exchange, not per read).
     fn run(&self, timeout: Duration) -> Run<'_>;
+
+    /// Where it is reported to, for a kind that hears instead of looking: then it is never run by the schedule.
+    fn mailbox(&self) -> Option<&Mailbox> {
+        None
+    }
 }
 
 #[cfg(test)]

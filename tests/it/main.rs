@@ -21,6 +21,7 @@ mod import;
 mod incidents_verb;
 mod kinds;
 mod pages;
+mod push;
 mod receiver_down;
 mod receivers;
 mod reference;

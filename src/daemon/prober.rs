@@ -95,6 +95,12 @@ impl Prober {
             let check = &command.config.vendors[scheduled.vendor].checks[scheduled.check];
             let host = self.host(check.probe.host());
             let terms = &check.terms;
+            if let Some(memory) = check.probe.memory() {
+                match self.ready.get(&scheduled.key).and_then(|before| before.probe.memory()) {
+                    Some(before) => memory.take_over(before),
+                    None => scheduled.known.iter().for_each(|known| memory.remember(known)),
+                }
+            }
             // What reports by itself is asked for silence, often.
             let interval = check.probe.mailbox().map_or(terms.interval, Mailbox::look_every);
             let cadence = Cadence { interval, retry_interval: terms.retry_interval };

@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! verdict    what was seen -> outcome and reason; pure
 //! mailbox    what reports to us, instead of being looked at
-//! http tcp push   the kinds
+//! http tcp push page   the kinds
 //! ```
 
 use std::pin::Pin;
@@ -23,6 +23,7 @@ mod dial;
 mod failure;
 mod http;
 mod mailbox;
+mod page;
 mod push;
 mod redact;
 mod tcp;
@@ -30,9 +31,10 @@ mod verdict;
 mod workshop;
 
 pub use mailbox::{Mailbox, Report};
+pub use page::Memory;
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, push::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, push::KIND, page::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -55,6 +57,11 @@ pub trait Probe: Send + Sync {
 
     /// Where it is reported to, for a kind that hears instead of looking: then it is never run by the schedule.
     fn mailbox(&self) -> Option<&Mailbox> {
+        None
+    }
+
+    /// What it saw before, for a kind that compares.
+    fn memory(&self) -> Option<&Memory> {
         None
     }
 }

@@ -20,6 +20,7 @@ mod hostile;
 mod import;
 mod incidents_verb;
 mod kinds;
+mod page_changes;
 mod pages;
 mod push;
 mod receiver_down;

@@ -30,7 +30,7 @@ mod request;
 mod tests;
 
 pub(super) use auth::Tokens;
-pub(super) use client::{Answer, Client};
+pub(super) use client::{Answer, Client, KEYS as CLIENT_KEYS};
 pub(super) use request::Request;
 
 pub(super) const KIND: Kind = Kind {

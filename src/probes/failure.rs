@@ -95,6 +95,11 @@ impl Trace {
         }
     }
 
+    /// What is not to be shown of another run is not to be shown of this one.
+    pub fn hide_all_of(&mut self, other: &Trace) {
+        self.secrets.extend(other.secrets.iter().cloned());
+    }
+
     /// What another run of requests saw becomes what this one saw.
     pub fn take_over(&mut self, mut other: Trace) {
         other.secrets.append(&mut self.secrets);

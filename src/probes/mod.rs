@@ -9,7 +9,7 @@
 //! condition  what is expected, compiled; pure
 //! verdict    what was seen -> outcome and reason; pure
 //! mailbox    what reports to us, instead of being looked at
-//! http tcp push page   the kinds
+//! http tcp push page scenario   the kinds
 //! ```
 
 use std::pin::Pin;
@@ -26,6 +26,7 @@ mod mailbox;
 mod page;
 mod push;
 mod redact;
+mod scenario;
 mod tcp;
 mod verdict;
 mod workshop;
@@ -34,7 +35,7 @@ pub use mailbox::{Mailbox, Report};
 pub use page::Memory;
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, push::KIND, page::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, push::KIND, page::KIND, scenario::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {

@@ -261,6 +261,7 @@ fn probe_cases() -> Vec<Case> {
         vendor("http-headers", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nheaders = { \"bad name\" = \"x\", Authorization = \"Bearer hunter2\\n\", X = { env = \"NOT_SET\" } }\nbody_bytes_max = \"1 MB\"\nfollow_max = 99\n"),
         vendor("http-ca", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nca = \"missing.pem\"\n"),
         vendor("tcp-addresses", "[[checks]]\nname = \"a\"\nkind = \"tcp\"\naddress = \"db.example\"\n[[checks]]\nname = \"b\"\nkind = \"tcp\"\naddress = \"db.example:99999\"\nexpect = [\"status == 200\"]\n"),
+        vendor("scenario", "[[checks]]\nname = \"a\"\nkind = \"scenario\"\nexpect = [\"steps.logn.status == 200\"]\n[[checks.steps]]\nname = \"login\"\nurl = \"https://api.example/{{user}}\"\ncapture = { token = \"$.token\", bad = \"body matches 'x'\" }\n[[checks.steps]]\nname = \"login\"\nurl = \"https://{{token}}.example/\"\nheaders = { Authorization = \"Bearer {{tokn}}\" }\n"),
         vendor("push", "[[checks]]\nname = \"a\"\nkind = \"push\"\ntimeout = \"5s\"\ntoken = { file = \"short\" }\n[[checks]]\nname = \"b\"\nkind = \"push\"\ntoken = \"in-the-open-in-the-open\"\n")
             .file("short", "hunter2", 0o600),
         main_file("defaults-token", "[defaults.checks]\ntoken = \"x\"\ntimeout = \"5s\"\n")

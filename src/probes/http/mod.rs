@@ -24,6 +24,7 @@ use crate::model::{Key, Observation, Outcome, Settings, Shape, Timestamp};
 mod auth;
 mod body;
 mod client;
+mod cookies;
 mod exchange;
 mod request;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod tests;
 
 pub(super) use auth::Tokens;
 pub(super) use client::{Answer, Client, KEYS as CLIENT_KEYS};
+pub(super) use cookies::Jar;
 pub(super) use request::Request;
 
 pub(super) const KIND: Kind = Kind {

@@ -36,6 +36,8 @@ pub(in crate::probes) struct Request {
     headers: HeaderMap,
     body: Bytes,
     pub sends_credentials: bool,
+    /// The body is for the origin of the url alone: a redirect that would repeat it elsewhere is not followed.
+    pub keeps_body_home: bool,
     pub secrets: Arc<Secrets>,
 }
 
@@ -97,6 +99,7 @@ impl Request {
             headers,
             body: settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default(),
             sends_credentials,
+            keeps_body_home: false,
             secrets: Arc::new(secrets),
         })
     }
@@ -136,6 +139,10 @@ impl Request {
         let mut headers = hop.headers.clone();
         if !is_same_origin(&hop.url, &url) {
             headers = harmless(headers);
+            if self.keeps_body_home && !body.is_empty() {
+                let message = format!("a redirect that would send the body to {}", origin(&url));
+                return Err(Failure::new(Reason::RedirectLimit, message));
+            }
         }
         Ok(Some(Hop { origin: origin(&url).into(), url, target, method, headers, body }))
     }

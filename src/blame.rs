@@ -18,8 +18,7 @@ pub const fn of_run(outcome: Outcome, reason: Reason) -> Option<Blame> {
     match (outcome, reason) {
         (Outcome::Up | Outcome::Degraded, _) => None,
         (_, Reason::OwnNetwork) => Some(Blame::OwnNetwork),
-        (Outcome::Unknown, Reason::AuthRejected | Reason::RateLimited) => Some(Blame::Us),
-        (_, reason) if reason.is_ours() => Some(Blame::Us),
+        (Outcome::Unknown, reason) if reason.is_about_us() => Some(Blame::Us),
         _ => Some(judge()),
     }
 }

@@ -7,6 +7,8 @@
 mod alert;
 mod catalog;
 mod ending;
+mod evidence;
+mod explain;
 mod feed;
 mod find;
 mod import;
@@ -88,6 +90,8 @@ enum Verb {
     Lint(lint::Arguments),
     /// How the vendors are now
     Status(status::Arguments),
+    /// Why a vendor is as it is: the chain of evidence
+    Explain(explain::Arguments),
     /// What we measured: every outage, or one
     Outages(outages::Arguments),
     /// What vendors declare: every incident, or one with its versions
@@ -164,6 +168,7 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Probe(arguments) => probe::probe(&context, &arguments),
         Verb::Lint(arguments) => lint::lint(&context, &arguments),
         Verb::Status(arguments) => status::status(&context, &arguments),
+        Verb::Explain(arguments) => explain::explain(&context, &arguments),
         Verb::Outages(arguments) => outages::outages(&context, &arguments),
         Verb::Incidents(arguments) => incidents::incidents(&context, &arguments, Kind::Incident),
         Verb::Maintenance(arguments) => incidents::incidents(&context, &arguments, Kind::Maintenance),

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::output::{Output, Wanted, csv, optional};
 use super::table::Table;
 use super::words::{Since, clock_time, instant, lasting, read_since, seconds_of};
-use super::{Answer, Context, Failure, find, to_json};
+use super::{Answer, Context, Failure, evidence, find, to_json};
 use crate::model::{Blame, Outage, Timestamp, Uuid, time::rfc3339};
-use crate::store::{Past, StoreError};
+use crate::store::{Past, StoreError, StoredEvidence};
 use crate::uptime::clip;
 
 #[derive(Args)]
@@ -58,6 +58,9 @@ struct OutageRow<'o> {
     incident: Option<Uuid>,
     first_vendor_post_at: Option<&'static str>,
     acknowledgement_lag_seconds: Option<f64>,
+    /// Of one outage that was asked for: the first and the last failing runs of each of its checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Vec<evidence::Shown<'o>>>,
 }
 
 fn row(outage: &Outage, now: Timestamp) -> OutageRow<'_> {
@@ -74,6 +77,7 @@ fn row(outage: &Outage, now: Timestamp) -> OutageRow<'_> {
         incident: None,
         first_vendor_post_at: None,
         acknowledgement_lag_seconds: None,
+        evidence: None,
     }
 }
 
@@ -86,7 +90,15 @@ pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
     };
     let text = match (arguments.wanted.output(), &arguments.id) {
         (Output::Csv, _) => spreadsheet(&chosen, past.now),
-        (Output::Json, _) => to_json(&Outages { schema: 1, outages: chosen.into_iter().map(|outage| row(outage, past.now)).collect() }),
+        (Output::Json, Some(_)) => {
+            let seen: Vec<Vec<StoredEvidence>> = chosen.iter().map(|outage| evidence_of(&past, outage)).collect::<Result<_, _>>()?;
+            let mut rows = Vec::new();
+            for (outage, seen) in chosen.into_iter().zip(&seen) {
+                rows.push(OutageRow { evidence: Some(seen.iter().map(evidence::Shown::of).collect()), ..row(outage, past.now) });
+            }
+            to_json(&Outages { schema: 1, outages: rows })
+        }
+        (Output::Json, None) => to_json(&Outages { schema: 1, outages: chosen.into_iter().map(|outage| row(outage, past.now)).collect() }),
         (Output::Text, Some(_)) => chosen.into_iter().map(|outage| detail(&past, outage, context.colour_out)).collect::<Result<_, _>>()?,
         (Output::Text, None) => list(&chosen, past.now, context.colour_out),
     };
@@ -162,5 +174,14 @@ fn detail(past: &Past, outage: &Outage, coloured: bool) -> Result<String, StoreE
             ]);
         }
     }
-    Ok(text + &table.render())
+    text += &table.render();
+    text += &evidence::text(&evidence_of(past, outage)?);
+    Ok(text)
+}
+
+/// Of the checks that the outage rests on, in its time.
+fn evidence_of(past: &Past, outage: &Outage) -> Result<Vec<StoredEvidence>, StoreError> {
+    let mut all = past.reader.evidence(&outage.vendor, outage.started_at, outage.ended_at.unwrap_or(past.now))?;
+    all.retain(|one| outage.checks.contains(&one.check));
+    Ok(all)
 }

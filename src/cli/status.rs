@@ -34,22 +34,22 @@ struct Fleet {
 }
 
 #[derive(Serialize)]
-struct VendorStatus {
-    vendor: String,
+pub struct VendorStatus {
+    pub vendor: String,
     name: String,
     tier: u8,
-    measured: Option<State>,
-    declared: Option<Status>,
+    pub measured: Option<State>,
+    pub declared: Option<Status>,
     #[serde(serialize_with = "rfc3339::option::serialize")]
-    since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
     checks: Vec<CheckStatus>,
-    sources: Vec<SourceStatus>,
+    pub sources: Vec<SourceStatus>,
     open_outage: Option<Uuid>,
     open_incidents: Vec<Uuid>,
 }
 
 #[derive(Serialize)]
-struct CheckStatus {
+pub struct CheckStatus {
     check: String,
     kind: String,
     state: State,
@@ -61,20 +61,20 @@ struct CheckStatus {
 }
 
 #[derive(Serialize)]
-struct SourceStatus {
-    source: String,
-    format: String,
-    state: SourceCondition,
+pub struct SourceStatus {
+    pub source: String,
+    pub format: String,
+    pub state: SourceCondition,
     /// The page's own verdict about everything on it.
-    overall: Option<Status>,
+    pub overall: Option<Status>,
     #[serde(serialize_with = "rfc3339::option::serialize")]
-    last_success_at: Option<Timestamp>,
+    pub last_success_at: Option<Timestamp>,
     /// Why the last read failed.
-    problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl VendorStatus {
-    fn has_problem(&self) -> bool {
+    pub fn has_problem(&self) -> bool {
         let declared = |status| !matches!(status, Status::Operational | Status::Maintenance);
         self.measured.is_some_and(|state| state != State::Up) || self.declared.is_some_and(declared)
     }
@@ -106,6 +106,15 @@ fn show(path: &Path, coloured: bool, arguments: &Arguments) -> Result<Answer, Fa
         false => text(&vendors, past.now, coloured, arguments),
     };
     Ok(Answer { text, exit })
+}
+
+/// One vendor, with the incidents that its pages have open.
+pub fn with_incidents(past: &Past, vendor: &StoredVendor) -> Result<(VendorStatus, Vec<StoredIncident>), Failure> {
+    let outage = past.reader.latest_outages("")?.remove(&vendor.id).filter(|outage| outage.ended_at.is_none());
+    let pages = Pages { sources: past.reader.sources()?, open: past.reader.open_incidents()? };
+    let status = of_vendor(past, vendor, outage.map(|outage| outage.id), &pages)?;
+    let own = |i: &StoredIncident| i.source.vendor == vendor.id && i.record.kind() == Kind::Incident;
+    Ok((status, pages.open.into_iter().filter(own).collect()))
 }
 
 /// The vendors that were asked for, in that order; without, all that are watched.

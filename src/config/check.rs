@@ -83,7 +83,7 @@ pub(super) fn unconfigured(
         Some(key) => Err(vec![
             Fault::new(key.name, format!("kind {} cannot do without `{}`", kind.name, key.name)).hint("write a check in a vendor's file"),
         ]),
-        None => Ok((kind.name, (kind.build)(&settings, workshop)?)),
+        None => Ok((kind.name, kind.probe(&settings, workshop)?)),
     }
 }
 
@@ -158,7 +158,7 @@ fn build(desk: &mut Desk, mut table: Table, vendor: &VendorId, kind: &'static Ki
     if !table.has_required(&keys::of_check(kind)) {
         return None;
     }
-    let probe = match (kind.build)(&table.settings, workshop) {
+    let probe = match kind.probe(&table.settings, workshop) {
         Ok(probe) => probe,
         Err(faults) => {
             faults.into_iter().for_each(|fault| desk.fault(&table, fault));

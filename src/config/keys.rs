@@ -152,7 +152,7 @@ pub(super) const CHECK: &[Key] = &[
 pub(super) const CERTIFICATE: &[Key] = &[Key::new("expires_within", Shape::Duration, "\"14d\"", "an alert when a certificate (of a domain: its registration) has less time left; changes no state")];
 
 /// Kinds of checks that see something end.
-const SEE_ENDS: &[&str] = &["http", "tls", "grpc", "websocket", "domain"];
+const SEE_ENDS: &[&str] = &["http", "tcp", "tls", "grpc", "websocket", "domain"];
 
 /// Keys that only a check itself can have, never the defaults.
 pub(super) const NO_DEFAULT: &[&str] = &["name", "kind", "url", "address", "services", "renamed_from"];

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use super::episode::Episode;
 use super::sources::Sources;
 use crate::config::{self, Config};
 use crate::health::{CheckState, OpenSegment, SegmentWrite, capped};
@@ -64,6 +65,8 @@ pub struct Watched {
     pub expires_within: Option<Duration>,
     pub hint: Arc<Hint>,
     pub state: CheckState,
+    /// Which of its failing runs are kept as evidence.
+    pub episode: Episode,
     /// The last run that was known, for alert texts.
     pub message: String,
     pub not_after: Option<Timestamp>,
@@ -179,6 +182,16 @@ impl Fleet {
 
     pub fn checks_of(&self, place: usize) -> impl Iterator<Item = &Watched> {
         self.vendors[place].checks.iter().filter_map(|key| self.checks.get(key))
+    }
+
+    /// Goes on with the episodes that a restart interrupted.
+    pub fn resume_evidence(&mut self, reader: &Reader) -> Result<(), StoreError> {
+        for (key, check) in &mut self.checks {
+            if check.state.suspect() || check.state.confirmed.is_some_and(|c| c.state != State::Up) {
+                check.episode = Episode::resumed(&reader.latest_evidence(*key)?);
+            }
+        }
+        Ok(())
     }
 
     /// Begins the counters where history stands, so that a restart costs no increase.
@@ -307,6 +320,7 @@ impl Watched {
             expires_within: check.expires_within,
             hint: Arc::default(),
             state: stored.map(|s| s.state).unwrap_or_default(),
+            episode: Episode::default(),
             message: String::new(),
             not_after: None,
             phases: Phases::default(),
@@ -322,6 +336,7 @@ impl Watched {
             Some(old) => Watched {
                 hint: old.hint,
                 state: old.state,
+                episode: old.episode,
                 message: old.message,
                 not_after: old.not_after,
                 phases: old.phases,

@@ -13,6 +13,7 @@
 mod alerts;
 mod commits;
 mod dispatcher;
+mod episode;
 mod fleet;
 mod inputs;
 mod look;
@@ -49,7 +50,7 @@ use inputs::{Input, Inputs, Reloaded};
 use mail::Mail;
 use prober::{Command, Prober};
 use reader::{Reader, Subscription};
-use recorder::Recorder;
+use recorder::{AbortOnPanic, Recorder};
 
 /// The whole stop; systemd would wait longer, users would not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -92,6 +93,21 @@ async fn listen(config: &Config) -> Result<Vec<TcpListener>, RunError> {
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// Runs `work` on a thread of its own, with a runtime of its own. Looks and reads are short and wait most of the time:
+/// waking other threads for their steps would cost more than the steps.
+fn on_a_thread(name: &str, work: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().with_context(|| format!("cannot start the {name}"))?;
+    let run = move || {
+        let _abort = AbortOnPanic;
+        // As a task: waking what `block_on` itself waits for costs a system call, a task on the same thread none.
+        if let Err(panic) = runtime.block_on(async { tokio::spawn(work).await }) {
+            std::panic::resume_unwind(panic.into_panic());
+        }
+    };
+    std::thread::Builder::new().name(name.into()).spawn(run).context("cannot start a thread")?;
+    Ok(())
 }
 
 /// A running daemon: what is needed to reload and to stop it.
@@ -195,14 +211,10 @@ impl Daemon {
 
     fn start_looking(&mut self) -> anyhow::Result<()> {
         if let Some((reader, commands)) = self.reader.take() {
-            // A thread of its own: pages are read seldom, and waking other threads for each would cost more than reading it.
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the reader")?;
-            let stop = self.stop_looking.clone();
-            let work = move || runtime.block_on(reader.run(commands, stop));
-            std::thread::Builder::new().name("reader".into()).spawn(work).context("cannot start a thread")?;
+            on_a_thread("reader", reader.run(commands, self.stop_looking.clone()))?;
         }
         if let (Some(prober), Some(commands)) = (self.prober.take(), self.prober_commands.take()) {
-            tokio::spawn(prober.run(commands, self.stop_looking.clone()));
+            on_a_thread("prober", prober.run(commands, self.stop_looking.clone()))?;
         }
         Ok(())
     }

@@ -23,9 +23,11 @@ use crate::clock::{self, Reading};
 use crate::config::Config;
 use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
+use crate::model::{Delivery, DeliveryState, Observation, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
-use crate::store::{CheckKey, Heartbeat, JournalRow, Reader, Registered, StoreError, StoredEvent, StoredVersion, Writer};
+use crate::store::{
+    CheckKey, EvidenceWrite, Heartbeat, JournalRow, Reader, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer,
+};
 use crate::telemetry::Telemetry;
 use crate::web::board::{Board, Waiting, escape};
 
@@ -87,6 +89,7 @@ impl Recorder {
         let stored: HashMap<CheckKey, _> = loaded.checks.iter().map(|c| (c.key, c.clone())).collect();
         let mut fleet = Fleet::default().reconfigured(&config, &registered, stored, &outages);
         fleet.seed_counters(&loaded.checks, &reader, now.wall)?;
+        fleet.resume_evidence(&reader)?;
         let mut sources = Sources::default();
         let refiltered = sources.reconfigured(&config, reader.sources()?, &reader, now.wall)?;
         let (alerts, deliveries, last_delivery) = reader.book()?;
@@ -216,6 +219,7 @@ impl Recorder {
             self.commits.state(key, seq, &watched.state);
             self.commits.add(true).segments.extend(folded.segments.iter().map(|write| (key, *write)));
         }
+        self.keep_evidence(key, seq, at, &saw.observation, folded.change.is_some());
         self.commits.run(JournalRow { seq, terms_id, at, observation: saw.observation });
 
         let Some(place) = self.fleet.vendor_of(key) else { return };
@@ -233,6 +237,26 @@ impl Recorder {
         }
         if ends {
             self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_certificate(fleet, key));
+        }
+    }
+
+    /// The first and the last failing runs of an outage are kept with what was seen in them.
+    fn keep_evidence(&mut self, key: CheckKey, seq: i64, at: Timestamp, observation: &Observation, changed: bool) {
+        let Some(watched) = self.fleet.checks.get_mut(&key) else { return };
+        let mut writes = Vec::new();
+        if observation.outcome == Outcome::Down {
+            let (nth, gone) = watched.episode.failed(seq);
+            let seen = Box::new(SeenThen::of(observation));
+            writes.push(EvidenceWrite::Keep { key, seq, nth, at, reason: observation.reason, seen });
+            writes.extend(gone.map(|seq| EvidenceWrite::Drop { key, seq }));
+        } else if observation.outcome == Outcome::Up
+            && watched.state.confirmed.is_some_and(|c| c.state == State::Up)
+            && !watched.state.suspect()
+        {
+            writes.extend(watched.episode.over(changed).into_iter().map(|seq| EvidenceWrite::Drop { key, seq }));
+        }
+        if !writes.is_empty() {
+            self.commits.add(false).evidence.extend(writes);
         }
     }
 

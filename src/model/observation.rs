@@ -132,6 +132,14 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// As [`Reason::is_ours`], and what a vendor says of *us*: a run that ends for it is no evidence about the vendor,
+    /// unless the check says that it is.
+    pub const fn is_about_us(self) -> bool {
+        self.is_ours() || matches!(self, Reason::AuthRejected | Reason::RateLimited)
+    }
+}
+
 /// Where the time of a run went, in microseconds; the words of blackbox_exporter. `None`: the phase was not reached or does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {
@@ -207,6 +215,8 @@ pub struct Hop {
     pub http_status: Option<u16>,
     pub tls_version: Option<&'static str>,
     pub chain: Option<Arc<Chain>>,
+    /// It was the connection of the run before: nothing was resolved, connected or verified for this one.
+    pub reused: bool,
 }
 
 /// What was said in a run that failed, for people who must show it to the vendor. Cleaned line by line and redacted.
@@ -286,7 +296,7 @@ impl Observation {
     /// A run that ended for `reason`: `unknown` where the fault is ours, else `down`.
     pub fn failed(reason: Reason, duration: Duration, message: impl Into<String>) -> Self {
         Observation {
-            outcome: if reason.is_ours() { Outcome::Unknown } else { Outcome::Down },
+            outcome: if reason.is_about_us() { Outcome::Unknown } else { Outcome::Down },
             reason,
             duration,
             phases: Phases::default(),

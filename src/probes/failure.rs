@@ -107,8 +107,7 @@ impl Trace {
     }
 
     pub fn failed(self, failure: Failure, duration: Duration) -> Observation {
-        let ours = failure.reason.is_ours();
-        let outcome = if ours { Outcome::Unknown } else { Outcome::Down };
+        let outcome = if failure.reason.is_about_us() { Outcome::Unknown } else { Outcome::Down };
         self.ended(outcome, failure.reason, duration, &failure.message)
     }
 

@@ -7,9 +7,11 @@
 //! workshop   what all probes share: resolver, TLS configurations
 //! dial       what a check names -> a connection: names, addresses, proxies, TLS
 //! condition  what is expected, compiled; pure
+//! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
 //! mailbox    what reports to us, instead of being looked at
-//! http tcp push page scenario   the kinds
+//! http tcp tls udp icmp grpc scenario page push
+//!            the kinds
 //! ```
 
 use std::pin::Pin;
@@ -18,16 +20,22 @@ use std::time::Duration;
 use crate::model::settings::Built;
 use crate::model::{Key, Observation, Settings};
 
+mod both;
 mod condition;
 mod dial;
+mod dialogue;
 mod failure;
+mod grpc;
 mod http;
+mod icmp;
 mod mailbox;
 mod page;
 mod push;
 mod redact;
 mod scenario;
 mod tcp;
+mod tls;
+mod udp;
 mod verdict;
 mod workshop;
 
@@ -35,7 +43,7 @@ pub use mailbox::{Mailbox, Report};
 pub use page::Memory;
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, push::KIND, page::KIND, scenario::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND, scenario::KIND, page::KIND, push::KIND];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -44,7 +52,19 @@ pub struct Kind {
     pub help: &'static str,
     /// The keys beside the common ones of every check, in the order of the documentation.
     pub keys: &'static [&'static [Key]],
-    pub build: fn(&Settings, &Workshop) -> Built<dyn Probe>,
+    /// One look in one address family; [`Kind::probe`] is what others call.
+    build: fn(&Settings, &Workshop) -> Built<dyn Probe>,
+}
+
+impl Kind {
+    /// What the settings describe: something that looks, or everything that is wrong with them.
+    pub fn probe(&self, settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
+        let has_family = self.keys.iter().copied().flatten().any(|key| key.name == "ip");
+        match settings.text("ip").filter(|_| has_family) {
+            Some("both") => both::build(self, settings, workshop),
+            _ => (self.build)(settings, workshop),
+        }
+    }
 }
 
 pub type Run<'a> = Pin<Box<dyn Future<Output = Observation> + Send + 'a>>;
@@ -68,22 +88,4 @@ pub trait Probe: Send + Sync {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    /// The reference pages are made of these lists.
-    #[test]
-    fn every_key_of_a_kind_is_unique_and_explained() {
-        for kind in KINDS {
-            let keys: Vec<&Key> = kind.keys.iter().copied().flatten().collect();
-            let names: HashSet<_> = keys.iter().map(|key| key.name).collect();
-            assert_eq!(names.len(), keys.len(), "{}", kind.name);
-            for key in keys {
-                assert!(!key.help.is_empty() && !key.help.ends_with('.'), "{}", key.name);
-                assert!(!key.help.contains('\n'), "{}", key.name);
-            }
-        }
-    }
-}
+mod tests;

@@ -19,6 +19,8 @@ pub(super) struct Manners {
     pub auth_is_down: bool,
     /// It has a status, and wants 2xx if it says nothing else.
     pub is_http: bool,
+    /// What was good where all was; empty: a connection.
+    pub said: &'static str,
 }
 
 #[derive(Debug, PartialEq)]
@@ -33,7 +35,7 @@ pub(super) fn judge(wanted: &Expectations, seen: &Seen<'_>, manners: Manners) ->
     let all: Vec<Held> = wanted.all.iter().map(|c| c.hold(seen)).collect();
     let any: Vec<Held> = wanted.any.iter().map(|c| c.hold(seen)).collect();
     let (outcome, reason, message) =
-        refusal(wanted, seen, manners).or_else(|| broken(wanted, seen, manners, &all, &any)).unwrap_or_else(|| good(wanted, seen));
+        refusal(wanted, seen, manners).or_else(|| broken(wanted, seen, manners, &all, &any)).unwrap_or_else(|| good(wanted, seen, manners));
     Verdict {
         outcome,
         reason,
@@ -83,8 +85,12 @@ fn broken(wanted: &Expectations, seen: &Seen<'_>, manners: Manners, all: &[Held<
     Some((Outcome::Down, Reason::Expectation, message))
 }
 
-fn good(wanted: &Expectations, seen: &Seen<'_>) -> Judged {
-    let said = seen.status.map_or_else(|| "connected".into(), phrase);
+fn good(wanted: &Expectations, seen: &Seen<'_>, manners: Manners) -> Judged {
+    let said = match (seen.status, manners.said) {
+        (Some(status), _) => phrase(status),
+        (None, "") => "connected".into(),
+        (None, said) => said.into(),
+    };
     match wanted.degraded_over {
         Some(limit) if seen.latency > limit => {
             // Rounded up, so that it never reads "1s instead of 1s".
@@ -156,7 +162,7 @@ mod tests {
         );
         let wanted = Expectations::compile(&settings, &http::SCOPE).unwrap();
         let seen = Seen { status: Some(case.status), latency: Duration::from_millis(1200), body: Some(b"hello"), ..Seen::default() };
-        let manners = Manners { sends_credentials: case.credentials, auth_is_down: case.auth_is_down, is_http: true };
+        let manners = Manners { sends_credentials: case.credentials, auth_is_down: case.auth_is_down, is_http: true, said: "" };
         let verdict = judge(&wanted, &seen, manners);
         (verdict.outcome, verdict.reason, verdict.message)
     }

@@ -6,7 +6,7 @@ use crate::health::{CheckState, SegmentWrite};
 use crate::model::{Observation, Outage, SeverityCap, Terms, Timestamp, VendorId};
 use crate::routing::{Attempt, Changes};
 
-use super::{CheckKey, Declarations, Suspension};
+use super::{CheckKey, Declarations, EvidenceWrite, Suspension};
 
 /// One run, as it is kept.
 #[derive(Clone, Debug)]
@@ -44,6 +44,7 @@ pub struct Batch {
     /// States after the last of `observations` (by number of the last journal row that is in them).
     pub states: Vec<(CheckKey, i64, CheckState)>,
     pub segments: Vec<(CheckKey, SegmentWrite)>,
+    pub evidence: Vec<EvidenceWrite>,
     pub outages: Vec<Outage>,
     pub declared: Declarations,
     pub told: Changes,
@@ -58,6 +59,7 @@ impl Batch {
         self.observations.is_empty()
             && self.states.is_empty()
             && self.segments.is_empty()
+            && self.evidence.is_empty()
             && self.outages.is_empty()
             && self.declared.is_empty()
             && self.told.is_empty()

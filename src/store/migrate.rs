@@ -10,7 +10,8 @@ use super::StoreError;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_pages.sql"),
-    include_str!("migrations/0003_page_versions.sql"),
+    include_str!("migrations/0003_evidence.sql"),
+    include_str!("migrations/0004_page_versions.sql"),
 ];
 
 /// Marks the file as ours ("vend"), so that another program's database is refused and not migrated.

@@ -9,6 +9,7 @@
 //! It decides nothing. The one thing of the core it uses is the fold, to bring a stored state up to the last stored run.
 
 mod batch;
+mod evidence;
 mod lock;
 mod migrate;
 mod pages;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
+pub use evidence::{EvidenceWrite, HopThen, SeenThen, StoredEvidence};
 pub use lock::{Holder, Lock, host_name};
 pub use pages::{ComponentVersion, Declarations, IMPORTED, StoredChange, StoredIncident, StoredSource, StoredVersion};
 pub use past::Past;

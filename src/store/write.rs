@@ -202,6 +202,7 @@ fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Resu
         segment(tx, *key, write)?;
     }
     states(tx, batch)?;
+    super::evidence::write(tx, &batch.evidence)?;
     batch.outages.iter().try_for_each(|o| outage(tx, o, boot_id))?;
     super::pages::write(tx, &batch.declared)?;
     batch.told.alerts.iter().try_for_each(|a| alert(tx, a))?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use crate::evidence::{assert_sound, database, instant, lasts, list, number, runs_backwards, timeline};
-use crate::harness::{Daemon, FakeVendor, Receiver, Reply, Served, Shim, ms, s, wait_for};
+use crate::harness::{Daemon, FakeVendor, Receiver, Reply, Served, Shim, s, wait_for};
 use crate::scene;
 
 const HOUR_MS: i64 = 3_600_000;

@@ -84,7 +84,7 @@ fn every_key_has_a_place() {
         .flat_map(|table| table.keys.into_iter().map(move |key| (table.table.clone(), key)))
         .filter(|(_, key)| !written(key.name) && (!key.later || !key.default.is_empty()))
         .filter(|(table, _)| !table.contains(" of ")) // the keys of `tls` stand in a comment
-        .filter(|(table, _)| !table.starts_with("[[checks]] kind")) // each kind has an example of its own, see `kinds`
+        .filter(|(table, _)| !table.starts_with("[[checks]] kind")) // config/checks shows them: kinds.rs
         .map(|(table, key)| format!("{table} {}", key.name))
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");

@@ -11,6 +11,7 @@ mod clocks;
 mod crash;
 mod evidence;
 mod example_config;
+mod explained;
 mod faults;
 mod feed_verb;
 mod feeds;

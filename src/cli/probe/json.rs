@@ -63,6 +63,7 @@ struct ShownHop<'s> {
     address: Option<String>,
     http_status: Option<u16>,
     tls_version: Option<&'s str>,
+    reused: bool,
     phases: InSeconds,
     certificate: Option<ShownChain<'s>>,
 }
@@ -123,6 +124,7 @@ fn hop(hop: &Hop) -> ShownHop<'_> {
         address: hop.address.map(|address| address.to_string()),
         http_status: hop.http_status,
         tls_version: hop.tls_version,
+        reused: hop.reused,
         phases: hop.phases.into(),
         certificate: hop.chain.as_deref().map(chain),
     }

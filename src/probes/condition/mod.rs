@@ -5,6 +5,7 @@
 //!   expectation that did not hold, with what was seen. Regular expressions run in linear time.
 //! - Each kind says which subjects it has ([`Scope`]), and the rest are faults at load.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use ::http::HeaderName;
@@ -89,6 +90,16 @@ impl Expectations {
         if faults.is_empty() { Ok(expectations) } else { Err(faults) }
     }
 
+    /// With what is wanted where nothing is said of its subject.
+    pub fn with_default(mut self, default: &'static str, scope: &Scope<'_>) -> Self {
+        let default = parse::condition(default, scope).expect("the defaults of all kinds are compiled by their tests");
+        let named = |condition: &Condition| discriminant(&condition.subject) == discriminant(&default.subject);
+        if !self.each().any(named) {
+            self.all.push(default);
+        }
+        self
+    }
+
     fn each(&self) -> impl Iterator<Item = &Condition> {
         self.all.iter().chain(&self.any)
     }
@@ -101,6 +112,13 @@ impl Expectations {
     /// Somebody looks at the body, so it must be complete.
     pub fn need_body(&self) -> bool {
         self.each().any(|condition| condition.subject.is_of_body())
+    }
+
+    /// Nothing more of a body is needed: the conditions on it hold.
+    pub fn are_met_by_body(&self, seen: &Seen<'_>) -> bool {
+        let any_on_body = self.any.iter().any(|condition| condition.subject.is_of_body());
+        self.all.iter().filter(|condition| condition.subject.is_of_body()).all(|condition| condition.hold(seen).passed)
+            && (!any_on_body || self.any.iter().any(|condition| condition.hold(seen).passed))
     }
 
     pub fn name_status(&self) -> bool {

@@ -35,7 +35,7 @@ pub(in crate::probes) struct Target {
 }
 
 /// Which addresses may be used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::probes) struct Guard {
     pub family: Family,
     pub allow_private: bool,
@@ -46,7 +46,7 @@ impl Guard {
     pub fn of(settings: &Settings, target: Option<&Target>) -> Result<Self, Fault> {
         let guard = Guard { family: Family::of_word(settings.text("ip").unwrap_or("any")), allow_private: settings.on("allow_private") };
         match target.and_then(Target::literal) {
-            Some(ip) if !guard.family.includes(ip) => {
+            Some(ip) if !guard.family.includes(ip) || settings.text("ip") == Some("both") => {
                 let message = format!("{ip} is not an address of this family");
                 Err(Fault::new("ip", message).hint("leave it out: a literal address says its family"))
             }
@@ -56,9 +56,12 @@ impl Guard {
 }
 
 impl Target {
-    /// `host:port` as people write it.
+    /// `host:port` as people write it; the host alone where there are no ports.
     pub fn shown(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        match self.port {
+            0 => self.host.to_string(),
+            port => format!("{}:{port}", self.host),
+        }
     }
 
     fn literal(&self) -> Option<IpAddr> {
@@ -86,6 +89,23 @@ pub(super) async fn connect(
     deadline: Deadline,
     trace: &mut Trace,
 ) -> Result<TcpStream, Failure> {
+    let addresses = addresses(target, guard, resolver, deadline, trace).await?;
+    let attempts = race(&addresses, deadline);
+    let (stream, address) = timed(&mut trace.hop.phases.connect, attempts).await?;
+    trace.hop.address = Some(address);
+    // Without it the last small write of a request may wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Where `target` leads and we may go, in the order to try; never an empty list.
+pub(super) async fn addresses(
+    target: &Target,
+    guard: Guard,
+    resolver: &Resolver,
+    deadline: Deadline,
+    trace: &mut Trace,
+) -> Result<Vec<SocketAddr>, Failure> {
     let addresses = match &target.host {
         Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
@@ -96,16 +116,11 @@ pub(super) async fn connect(
     };
     let addresses = allowed(target, guard, addresses)?;
     trace.hop.address = addresses.first().copied();
-    let attempts = race(&addresses, deadline);
-    let (stream, address) = timed(&mut trace.hop.phases.connect, attempts).await?;
-    trace.hop.address = Some(address);
-    // Without it the last small write of a request may wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    Ok(addresses)
 }
 
 /// The addresses that may be connected to, in the order to try them.
-fn allowed(target: &Target, guard: Guard, addresses: Vec<IpAddr>) -> Result<Vec<SocketAddr>, Failure> {
+pub(super) fn allowed(target: &Target, guard: Guard, addresses: Vec<IpAddr>) -> Result<Vec<SocketAddr>, Failure> {
     let everything = guard.allow_private || target.was_meant();
     let mut refused = None;
     let mut kept = Vec::with_capacity(addresses.len());
@@ -120,6 +135,8 @@ fn allowed(target: &Target, guard: Guard, addresses: Vec<IpAddr>) -> Result<Vec<
             let message = format!("{} leads to the {range} address {ip}; if that is meant, say allow_private = true", target.shown());
             Err(Failure::new(Reason::AddressRefused, message))
         }
+        // Nothing is to be learnt from the family of this machine's own addresses, and most servers listen on 127.0.0.1.
+        _ if kept.iter().all(IpAddr::is_loopback) => Ok(kept.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect()),
         _ => Ok(alternating(kept).map(|ip| SocketAddr::new(ip, target.port)).collect()),
     }
 }

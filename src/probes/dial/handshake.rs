@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::trust::{Configured, Refused};
-use crate::model::observation::Chain;
+use crate::model::observation::{Certificate, Chain};
 use crate::model::{Reason, Timestamp};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
@@ -65,7 +65,10 @@ pub(in crate::probes) fn tls_failure(name: &str, error: &TlsError) -> (Failure, 
     if let TlsError::InvalidCertificate(CertificateError::Other(OtherError(inner))) = error
         && let Some(refused) = inner.downcast_ref::<Refused>()
     {
-        let (failure, _) = tls_failure(name, &refused.error);
+        let (mut failure, _) = tls_failure(name, &refused.error);
+        if let Some(why) = refused.chain.as_deref().and_then(|chain| told_by(chain, &refused.error)) {
+            failure.message = format!("the certificate of {name} {why}");
+        }
         return (failure, refused.chain.clone());
     }
     let failure = match error {
@@ -76,7 +79,7 @@ pub(in crate::probes) fn tls_failure(name: &str, error: &TlsError) -> (Failure, 
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled,
-        ) => Failure::new(Reason::TlsVersion, format!("{name} speaks neither TLS 1.2 nor 1.3")),
+        ) => Failure::new(Reason::TlsVersion, format!("{name} speaks no version of TLS that we accept")),
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
             Failure::new(Reason::TlsHandshake, format!("{name} does not answer with TLS"))
         }
@@ -98,6 +101,45 @@ fn certificate_failure(name: &str, error: &CertificateError) -> Failure {
         other => (Reason::TlsUntrusted, format!("cannot be trusted: {other}")),
     };
     Failure::new(reason, format!("the certificate of {name} {why}"))
+}
+
+/// What the chain itself tells about why it was refused: whoever runs the server can mend it when told that.
+fn told_by(chain: &Chain, error: &TlsError) -> Option<String> {
+    use CertificateError as E;
+    let leaf = chain.leaf()?;
+    match error {
+        TlsError::InvalidCertificate(E::NotValidForName | E::NotValidForNameContext { .. }) if !leaf.names.is_empty() => {
+            Some(format!("is for {}", few(&leaf.names)))
+        }
+        TlsError::InvalidCertificate(E::UnknownIssuer | E::Other(_)) => Some(where_it_ends(chain, leaf)),
+        _ => None,
+    }
+}
+
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    match names.get(SHOWN..) {
+        Some(more @ [_, ..]) => format!("{} and {} more names", names[..SHOWN].join(", "), more.len()),
+        _ => names.join(", "),
+    }
+}
+
+/// The end of a chain that leads to nobody we trust.
+fn where_it_ends(chain: &Chain, leaf: &Certificate) -> String {
+    let mut last = leaf;
+    for _ in &chain.certificates {
+        match chain.certificates.iter().find(|above| above.subject == last.issuer) {
+            Some(above) if above.subject != last.subject => last = above,
+            _ => break,
+        }
+    }
+    if last.subject != last.issuer {
+        format!("leads to {}, which the server does not send and we do not trust", last.issuer)
+    } else if chain.certificates.len() == 1 {
+        "is signed by itself".into()
+    } else {
+        format!("leads to {}, which we do not trust", last.subject)
+    }
 }
 
 fn day(at: UnixTime) -> String {

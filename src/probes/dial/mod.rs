@@ -8,6 +8,7 @@
 //! chain      what certificates say
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -18,22 +19,30 @@ use url::Host;
 
 use super::Workshop;
 use super::failure::{Deadline, Failure, Trace};
+use super::redact::Secrets;
 use crate::model::{Fault, Key, Reason, Settings, Shape};
 
 mod chain;
 mod connect;
 mod handshake;
+mod proxy;
 mod resolve;
 mod trust;
 
 pub(super) use connect::{Guard, Target, connect_failure};
 pub(super) use handshake::{tls_error, tls_failure};
+pub(super) use proxy::{KEYS as PROXY_KEYS, Proxy};
 pub(super) use resolve::{Family, Resolver};
 pub(super) use trust::{Offer, Roots};
 
 /// The keys of every kind that connects.
 pub(super) const KEYS: &[Key] = &[
-    Key::new("ip", Shape::OneOf(Family::WORDS), "\"any\"", "the address family to use"),
+    Key::new(
+        "ip",
+        Shape::OneOf(Family::WORDS),
+        "\"any\"",
+        "the address family to use; `both` looks over each, and one that fails is `degraded`",
+    ),
     Key::new("allow_private", Shape::Flag, "false", "connect to private and other special addresses where a name or redirect leads there"),
 ];
 
@@ -60,6 +69,9 @@ pub(super) struct Dialer {
     roots: Arc<Roots>,
     terms: trust::Terms,
     server_name: Option<ServerName<'static>>,
+    proxy: Option<Proxy>,
+    /// The proxy's.
+    pub secrets: Arc<Secrets>,
 }
 
 impl Dialer {
@@ -69,13 +81,54 @@ impl Dialer {
         let guard = Guard::of(settings, target).map_err(|fault| faults.push(fault));
         let terms = workshop.roots.terms(settings).map_err(|fault| faults.push(fault));
         let server_name = server_name(settings).map_err(|fault| faults.push(fault));
-        let (Ok(guard), Ok(terms), Ok(server_name)) = (guard, terms, server_name) else { return Err(faults) };
-        Ok(Dialer { guard, resolver: workshop.resolver.clone(), roots: workshop.roots.clone(), terms, server_name })
+        let proxy = Proxy::of(settings).map_err(|fault| faults.push(fault));
+        let (Ok(guard), Ok(terms), Ok(server_name), Ok(proxy)) = (guard, terms, server_name, proxy) else { return Err(faults) };
+        let mut secrets = Secrets::default();
+        proxy.iter().flat_map(Proxy::secrets).for_each(|secret| secrets.add(secret));
+        Ok(Dialer {
+            guard,
+            resolver: workshop.resolver.clone(),
+            roots: workshop.roots.clone(),
+            terms,
+            server_name,
+            proxy,
+            secrets: Arc::new(secrets),
+        })
     }
 
-    /// A TCP connection to `target`, through the proxy where there is one.
+    /// A TCP connection to `target`, through a tunnel of the proxy where there is one.
     pub async fn connect(&self, target: &Target, deadline: Deadline, trace: &mut Trace) -> Result<TcpStream, Failure> {
-        connect::connect(target, self.guard, &self.resolver, deadline, trace).await
+        match &self.proxy {
+            None => connect::connect(target, self.guard, &self.resolver, deadline, trace).await,
+            Some(proxy) => proxy.tunnel(target, self.guard, &self.resolver, deadline, trace).await,
+        }
+    }
+
+    /// As [`Dialer::connect`], for a request without TLS: a proxy that takes requests is given them. Whether it is one.
+    pub async fn connect_plain(
+        &self,
+        target: &Target,
+        deadline: Deadline,
+        trace: &mut Trace,
+    ) -> Result<(TcpStream, Option<&Proxy>), Failure> {
+        match self.proxy.as_ref().filter(|proxy| proxy.takes_requests()) {
+            Some(proxy) => Ok((proxy.connect(target, self.guard, &self.resolver, deadline, trace).await?, Some(proxy))),
+            None => Ok((self.connect(target, deadline, trace).await?, None)),
+        }
+    }
+
+    /// Whose permits a run needs: a proxy is its own host.
+    pub fn host(&self, target: &Target) -> String {
+        self.proxy.as_ref().map_or_else(|| target.shown(), Proxy::shown)
+    }
+
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// The addresses of `target` that may be sent to, in the order to try; for kinds without connections.
+    pub async fn addresses(&self, target: &Target, deadline: Deadline, trace: &mut Trace) -> Result<Vec<SocketAddr>, Failure> {
+        connect::addresses(target, self.guard, &self.resolver, deadline, trace).await
     }
 
     /// TLS over `stream`. The configured `server_name` is for the configured target only.

@@ -35,7 +35,7 @@ pub(in crate::probes) enum Family {
 }
 
 impl Family {
-    pub const WORDS: &[&str] = &["any", "v4", "v6"];
+    pub const WORDS: &[&str] = &["any", "v4", "v6", "both"];
 
     pub fn of_word(word: &str) -> Self {
         match word {

@@ -4,25 +4,25 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::exchange::{Driver, failure};
+use super::exchange::{Line, failure};
 use crate::fetch::unpack::{Coding, Unpacked, Unusable};
 use crate::model::Reason;
 use crate::model::observation::Evidence;
 use crate::probes::failure::Failure;
 
 /// All of the body, unpacked, if that is at most `cap` bytes.
-pub(super) async fn keep(mut body: Incoming, coding: Coding, cap: usize, driver: &mut Driver) -> Result<Vec<u8>, Failure> {
+pub(super) async fn keep(body: &mut Incoming, coding: Coding, cap: usize, line: &mut Line) -> Result<Vec<u8>, Failure> {
     let mut unpacked = Unpacked::new(coding, cap);
-    while let Some(data) = next_data(&mut body, driver).await? {
+    while let Some(data) = next_data(body, line).await? {
         unpacked.add(&data).map_err(refused)?;
     }
     unpacked.finish().map_err(refused)
 }
 
 /// Reads up to `cap` bytes as they come, packed or not, and keeps the first that may be wanted as evidence.
-pub(super) async fn skip(mut body: Incoming, cap: usize, driver: &mut Driver) -> Result<Vec<u8>, Failure> {
+pub(super) async fn skip(body: &mut Incoming, cap: usize, line: &mut Line) -> Result<Vec<u8>, Failure> {
     let (mut bytes, mut start) = (0, Vec::new());
-    while let Some(data) = next_data(&mut body, driver).await? {
+    while let Some(data) = next_data(body, line).await? {
         let room = Evidence::BODY_BYTES_MAX - start.len();
         start.extend_from_slice(&data[..data.len().min(room)]);
         bytes += data.len();
@@ -33,9 +33,9 @@ pub(super) async fn skip(mut body: Incoming, cap: usize, driver: &mut Driver) ->
     Ok(start)
 }
 
-async fn next_data(body: &mut Incoming, driver: &mut Driver) -> Result<Option<Bytes>, Failure> {
+async fn next_data(body: &mut Incoming, line: &mut Line) -> Result<Option<Bytes>, Failure> {
     loop {
-        match driver.drive(body.frame()).await {
+        match line.drive(body.frame()).await {
             None => return Ok(None),
             Some(Err(error)) => return Err(failure("the vendor", &error)),
             // Trailers are not looked at.

@@ -4,6 +4,7 @@
 //! - Every hop is resolved, checked by the address guard, connected and verified anew. Credentials stay with their origin.
 //! - Nothing that a vendor sends is kept beyond its cap.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use ::http::HeaderMap;
@@ -12,6 +13,7 @@ use ::http::response::Parts;
 
 use super::auth::OAuth2;
 use super::cookies::Jar;
+use super::exchange::Line;
 use super::request::{Hop, Request};
 use super::{auth, exchange};
 use crate::clock;
@@ -83,6 +85,8 @@ pub(in crate::probes) struct Client {
     follow: u64,
     pub(super) body_bytes_max: usize,
     oauth2: Option<Box<OAuth2>>,
+    /// With `reuse`: the connection of the run before, and what was seen when it was made.
+    pub(super) kept: Option<Mutex<Option<(Line, observation::Hop)>>>,
 }
 
 /// What came back in the end.
@@ -143,16 +147,17 @@ impl Client {
             follow: follow(settings),
             body_bytes_max,
             oauth2: None,
+            kept: None,
         };
         let (Ok(dialer), Ok(body_bytes_max)) = (dialer, body_bytes_max) else { return Err(faults) };
         let oauth2 =
             OAuth2::of(settings, &workshop.user_agent, &workshop.tokens, |cap| Client { version: Version::Auto, ..bare(&dialer, cap) })?;
-        Ok(Client { oauth2: oauth2.map(Box::new), ..bare(&dialer, body_bytes_max) })
+        Ok(Client { oauth2: oauth2.map(Box::new), kept: settings.on("reuse").then(Mutex::default), ..bare(&dialer, body_bytes_max) })
     }
 
-    /// Whose permits a run needs: those of the target.
+    /// Whose permits a run needs.
     pub fn host(&self, target: &Target) -> String {
-        target.shown()
+        self.dialer.host(target)
     }
 
     /// Asks, follows redirects and reads the body: all of it if it is needed, else what serves as evidence.
@@ -171,6 +176,7 @@ impl Client {
         trace: &mut Trace,
     ) -> Result<Answer, Failure> {
         trace.hide(&request.secrets);
+        trace.hide(&self.dialer.secrets);
         let (authorization, deadline) = match &self.oauth2 {
             Some(oauth2) => (Some(Box::pin(oauth2.authorization(deadline, trace)).await?), deadline.from_now()),
             None => (None, deadline),

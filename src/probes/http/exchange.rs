@@ -8,16 +8,15 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::header::HOST;
+use ::http::header::{HOST, PROXY_AUTHORIZATION};
 use ::http::response::Parts;
-use ::http::{Request, Response, Version};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use super::body;
@@ -25,8 +24,8 @@ use super::client::{Client, Version as Wanted};
 use super::request::Hop;
 use crate::fetch::unpack::{self, Coding};
 use crate::model::Reason;
-use crate::model::observation::Evidence;
-use crate::probes::dial::{tls_error, tls_failure};
+use crate::model::observation::{self, Evidence};
+use crate::probes::dial::{Proxy, tls_error, tls_failure};
 use crate::probes::failure::{Deadline, Failure, Trace, timed};
 
 /// Common servers refuse more than 8 to 32 KiB themselves. hyper's own limit of 100 header lines stands beside it.
@@ -35,51 +34,83 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How much a vendor may send ahead of our reading in HTTP/2: as much as is read of a body by default.
 const WINDOW_BYTES: u32 = 1 << 20;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::probes) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 type Io = TokioIo<Box<dyn Stream>>;
-type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+pub(in crate::probes) type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// The rest of an answer: its body and what it comes over.
 pub(super) struct Rest {
     body: Incoming,
-    driver: Driver,
+    line: Line,
 }
 
 impl Client {
-    /// Asks `hop` and waits for the head of the answer.
+    /// Asks `hop` and waits for the head of the answer, over the connection that was kept, if there is a good one.
     pub(super) async fn send(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Parts, Rest), Failure> {
-        let stream = self.dialer.connect(&hop.target, deadline, trace).await?;
-        let (stream, http2) = if hop.url.scheme() == "https" {
-            self.secure(hop, stream, deadline, trace).await?
-        } else {
-            let plain: Box<dyn Stream> = Box::new(stream);
-            (plain, self.version == Wanted::Http2)
-        };
-        let what = || format!("no response head from {}", hop.target.shown());
-        let asked = answer(hop, TokioIo::new(stream), http2);
-        let bound = deadline.bound(asked, Reason::TimeoutHeaders, what);
-        let (response, driver) = timed(&mut trace.hop.phases.processing, bound).await??;
-        let (head, body) = response.into_parts();
-        Ok((head, Rest { body, driver }))
+        if let Some((line, seen)) = self.kept_line(hop).await {
+            (trace.hop.address, trace.hop.tls_version, trace.hop.chain) = (seen.address, seen.tls_version, seen.chain);
+            trace.hop.reused = true;
+            match self.ask_over(line, hop, None, deadline, trace).await {
+                // The server may have closed it while we were writing. Asking twice is harmless for these (RFC 9110 9.2.2).
+                Err(failure) if matches!(failure.reason, Reason::Send | Reason::Receive) && is_repeatable(&hop.method) => {
+                    trace.hop = observation::Hop { target: hop.origin.clone(), ..observation::Hop::default() };
+                }
+                answered => return answered,
+            }
+        }
+        let (line, proxy) = self.open(hop, deadline, trace).await?;
+        self.ask_over(line, hop, proxy, deadline, trace).await
     }
 
-    /// TLS over `stream`, and whether both sides agreed on HTTP/2.
-    async fn secure(
+    async fn ask_over(
         &self,
+        mut line: Line,
         hop: &Hop,
-        stream: TcpStream,
+        proxy: Option<&Proxy>,
         deadline: Deadline,
         trace: &mut Trace,
-    ) -> Result<(Box<dyn Stream>, bool), Failure> {
-        let stream = self.dialer.secure(stream, &hop.target, self.version.offer(), deadline, trace).await?;
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        if self.version == Wanted::Http2 && !http2 {
-            let message = format!("{} does not offer HTTP/2", hop.target.shown());
-            return Err(Failure::new(Reason::Protocol, message));
+    ) -> Result<(Parts, Rest), Failure> {
+        let what = || format!("no response head from {}", hop.target.shown());
+        let asked = async {
+            let request = request(hop, line.is_http2(), proxy)?;
+            line.ask(request).await.map_err(|error| failure(&hop.target.shown(), &error))
+        };
+        let bound = deadline.bound(asked, Reason::TimeoutHeaders, what);
+        let response = timed(&mut trace.hop.phases.processing, bound).await??;
+        let (head, body) = response.into_parts();
+        if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(proxy) = proxy
+        {
+            let message = format!("the proxy {} wants credentials, or refuses ours (407)", proxy.shown());
+            return Err(Failure::new(Reason::Proxy, message));
         }
-        Ok((Box::new(stream), http2))
+        Ok((head, Rest { body, line }))
+    }
+
+    /// A new connection, and the proxy if it is given the request instead of the target.
+    async fn open(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Line, Option<&Proxy>), Failure> {
+        let wants_http2 = self.version == Wanted::Http2;
+        let (stream, http2, proxy): (Box<dyn Stream>, bool, _) = if hop.url.scheme() == "https" {
+            let stream = self.dialer.connect(&hop.target, deadline, trace).await?;
+            let stream = self.dialer.secure(stream, &hop.target, self.version.offer(), deadline, trace).await?;
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            if wants_http2 && !http2 {
+                let message = format!("{} does not offer HTTP/2", hop.target.shown());
+                return Err(Failure::new(Reason::Protocol, message));
+            }
+            (Box::new(stream), http2, None)
+        } else if wants_http2 {
+            (Box::new(self.dialer.connect(&hop.target, deadline, trace).await?), true, None)
+        } else {
+            let (stream, proxy) = self.dialer.connect_plain(&hop.target, deadline, trace).await?;
+            (Box::new(stream), false, proxy)
+        };
+        let opened = Line::open(TokioIo::new(stream), http2);
+        let what = || format!("no HTTP connection to {}", hop.target.shown());
+        let line = timed(&mut trace.hop.phases.processing, deadline.bound(opened, Reason::TimeoutHeaders, what)).await?;
+        Ok((line.map_err(|error| failure(&hop.target.shown(), &error))?, proxy))
     }
 
     /// The body: all of it if it is needed, else as much as serves as evidence. What comes after the cap is not read.
@@ -92,32 +123,48 @@ impl Client {
         deadline: Deadline,
         trace: &mut Trace,
     ) -> Result<Vec<u8>, Failure> {
-        let Rest { body, mut driver } = rest;
+        let Rest { mut body, mut line } = rest;
         let what = || format!("no complete body from {}", hop.target.shown());
         let coding = Coding::of(&head.headers);
         let reading = async {
             if need_all {
-                body::keep(body, coding.map_err(body::refused)?, self.body_bytes_max, &mut driver).await
+                body::keep(&mut body, coding.map_err(body::refused)?, self.body_bytes_max, &mut line).await
             } else {
-                let start = body::skip(body, self.body_bytes_max, &mut driver).await?;
+                let start = body::skip(&mut body, self.body_bytes_max, &mut line).await?;
                 Ok(unpack::start(coding.unwrap_or(Coding::Plain), &start, Evidence::BODY_BYTES_MAX))
             }
         };
         let bound = deadline.bound(reading, Reason::TimeoutBody, what);
-        timed(&mut trace.hop.phases.transfer, bound).await?
+        let read = timed(&mut trace.hop.phases.transfer, bound).await??;
+        if body.is_end_stream() {
+            self.keep(line, hop, &trace.hop);
+        }
+        Ok(read)
+    }
+
+    /// The connection of the run before, if it leads to the same place and is still good.
+    async fn kept_line(&self, hop: &Hop) -> Option<(Line, observation::Hop)> {
+        let kept = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (mut line, seen) = kept;
+        (seen.target == hop.origin && line.is_ready().await).then_some((line, seen))
+    }
+
+    fn keep(&self, line: Line, hop: &Hop, seen: &observation::Hop) {
+        // Only where the run begins; what redirects lead to is not what the check is about. A proxy takes requests one by one.
+        if let Some(kept) = self.kept.as_ref().filter(|_| hop.target.configured && self.dialer.proxy().is_none()) {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((line, seen.clone()));
+        }
     }
 }
 
-async fn answer(hop: &Hop, io: Io, http2: bool) -> Result<(Response<Incoming>, Driver), Failure> {
-    let request = request(hop, http2)?;
-    let answered = if http2 { over_http2(request, io).await } else { over_http1(request, io).await };
-    answered.map_err(|error| failure(&hop.target.shown(), &error))
+fn is_repeatable(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn request(hop: &Hop, http2: bool) -> Result<Request<Full<Bytes>>, Failure> {
+fn request(hop: &Hop, http2: bool, proxy: Option<&Proxy>) -> Result<Request<Full<Bytes>>, Failure> {
     let mut request = Request::new(Full::new(hop.body.clone()));
     *request.method_mut() = hop.method.clone();
-    *request.uri_mut() = hop.uri(http2)?;
+    *request.uri_mut() = hop.uri(http2, proxy.is_some())?;
     *request.headers_mut() = hop.headers.clone();
     if http2 {
         // It travels as `:authority` there (RFC 9113 8.3.1).
@@ -126,57 +173,88 @@ fn request(hop: &Hop, http2: bool) -> Result<Request<Full<Bytes>>, Failure> {
     } else {
         request.headers_mut().insert(HOST, hop.authority());
     }
+    if let Some(value) = proxy.and_then(Proxy::authorization).and_then(|value| HeaderValue::from_str(&value).ok()) {
+        request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+    }
     Ok(request)
 }
 
-async fn over_http1(request: Request<Full<Bytes>>, io: Io) -> hyper::Result<(Response<Incoming>, Driver)> {
-    let (mut sender, connection) = http1::Builder::new().max_header_size(HEAD_BYTES_MAX).handshake(io).await?;
-    let mut driver = Driver::new(Box::pin(connection), Tasks::default());
-    let response = driver.drive(sender.send_request(request)).await?;
-    Ok((response, driver))
-}
-
-async fn over_http2(request: Request<Full<Bytes>>, io: Io) -> hyper::Result<(Response<Incoming>, Driver)> {
-    let tasks = Tasks::default();
-    let (mut sender, connection) = http2::Builder::new(tasks.clone())
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .handshake(io)
-        .await?;
-    let mut driver = Driver::new(Box::pin(connection), tasks);
-    let response = driver.drive(sender.send_request(request)).await?;
-    Ok((response, driver))
-}
-
-/// Keeps a connection going while something is awaited from it.
-pub(super) struct Driver {
+/// A connection that speaks HTTP. Nobody drives it but whoever waits for something from it.
+pub(in crate::probes) struct Line {
     /// Until it ends.
     connection: Option<Connection>,
+    sender: Sender,
     tasks: Tasks,
 }
 
-impl Driver {
-    fn new(connection: Connection, tasks: Tasks) -> Self {
-        Driver { connection: Some(connection), tasks }
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Line {
+    pub async fn open(io: Io, http2: bool) -> hyper::Result<Self> {
+        let tasks = Tasks::default();
+        if !http2 {
+            let (sender, connection) = http1::Builder::new().max_header_size(HEAD_BYTES_MAX).handshake(io).await?;
+            return Ok(Line { connection: Some(Box::pin(connection)), sender: Sender::Http1(sender), tasks });
+        }
+        let (sender, connection) = http2::Builder::new(tasks.clone())
+            .max_header_list_size(HEAD_BYTES_MAX as u32)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .handshake(io)
+            .await?;
+        Ok(Line { connection: Some(Box::pin(connection)), sender: Sender::Http2(sender), tasks })
     }
 
-    /// An error of the connection comes out of `future` too, so only that is looked at.
-    pub(super) async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            if let Some(connection) = &mut self.connection
-                && connection.as_mut().poll(context).is_ready()
-            {
-                self.connection = None;
+    fn is_http2(&self) -> bool {
+        matches!(self.sender, Sender::Http2(_))
+    }
+
+    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        match &mut self.sender {
+            Sender::Http1(sender) => {
+                let asked = sender.send_request(request);
+                drive(&mut self.connection, asked).await
             }
-            future.as_mut().poll(context)
-        })
-        .await
+            Sender::Http2(sender) => {
+                let asked = sender.send_request(request);
+                drive(&mut self.connection, asked).await
+            }
+        }
+    }
+
+    /// Whether another request may be sent.
+    async fn is_ready(&mut self) -> bool {
+        let ready = match &mut self.sender {
+            Sender::Http1(sender) => drive(&mut self.connection, sender.ready()).await,
+            Sender::Http2(sender) => drive(&mut self.connection, sender.ready()).await,
+        };
+        ready.is_ok() && self.connection.is_some()
+    }
+
+    pub async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
+        drive(&mut self.connection, future).await
     }
 }
 
-impl Drop for Driver {
+/// Keeps a connection going while something is awaited from it. An error of the connection comes out of `future` too, so
+/// only that is looked at.
+async fn drive<T>(connection: &mut Option<Connection>, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if let Some(running) = connection
+            && running.as_mut().poll(context).is_ready()
+        {
+            *connection = None;
+        }
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
+impl Drop for Line {
     fn drop(&mut self) {
         self.tasks.stop();
     }
@@ -206,7 +284,7 @@ where
 }
 
 /// What an error of the connection says about the vendor.
-pub(super) fn failure(host: &str, error: &hyper::Error) -> Failure {
+pub(in crate::probes) fn failure(host: &str, error: &hyper::Error) -> Failure {
     if let Some(io) = io_cause(error) {
         if let Some(error) = tls_error(io) {
             return tls_failure(host, error).0;

@@ -25,7 +25,7 @@ mod auth;
 mod body;
 mod client;
 mod cookies;
-mod exchange;
+pub(super) mod exchange;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ pub(super) use request::Request;
 pub(super) const KIND: Kind = Kind {
     name: "http",
     help: "an HTTP or HTTPS request over a fresh connection, HTTP/1.1 or HTTP/2",
-    keys: &[REQUEST_KEYS, client::KEYS, dial::KEYS, dial::TLS_KEYS, KEYS, condition::HTTP_KEYS, condition::KEYS],
+    keys: &[REQUEST_KEYS, client::KEYS, dial::KEYS, dial::TLS_KEYS, dial::PROXY_KEYS, KEYS, condition::HTTP_KEYS, condition::KEYS],
     build,
 };
 
@@ -74,12 +74,20 @@ pub(super) const REQUEST_KEYS: &[Key] = &[
     Key::new("body", Shape::Text, "", "the body of the request"),
 ];
 
-const KEYS: &[Key] = &[Key::new(
-    "auth_is_down",
-    Shape::Flag,
-    "false",
-    "429, and 401, 403 and 407 to a request with credentials, count as down instead of unknown",
-)];
+const KEYS: &[Key] = &[
+    Key::new(
+        "reuse",
+        Shape::Flag,
+        "false",
+        "keep the connection for the next run: measures warm latency, and hides trouble with names, connections and TLS",
+    ),
+    Key::new(
+        "auth_is_down",
+        Shape::Flag,
+        "false",
+        "429, and 401, 403 and 407 to a request with credentials, count as down instead of unknown",
+    ),
+];
 
 struct HttpProbe {
     request: Request,
@@ -101,7 +109,12 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
         host: client.host(request.target()),
         client,
         wanted,
-        manners: Manners { sends_credentials: request.sends_credentials, auth_is_down: settings.on("auth_is_down"), is_http: true },
+        manners: Manners {
+            sends_credentials: request.sends_credentials,
+            auth_is_down: settings.on("auth_is_down"),
+            is_http: true,
+            ..Manners::default()
+        },
         request,
     }))
 }
@@ -117,6 +130,10 @@ impl Probe for HttpProbe {
             let mut trace = Trace::default();
             match self.client.ask(&self.request, self.wanted.need_body(), deadline, &mut trace).await {
                 Ok(answer) => self.judge(&answer, trace),
+                // A token that is refused is as good as an answer that says so.
+                Err(failure) if self.manners.auth_is_down && !failure.reason.is_ours() => {
+                    trace.ended(Outcome::Down, failure.reason, deadline.started.elapsed(), &failure.message)
+                }
                 Err(failure) => trace.failed(failure, deadline.started.elapsed()),
             }
         })

@@ -169,11 +169,13 @@ impl Hop {
         format!("{} {path}{mark}{} HTTP/{version} ({})", self.method, query.join("&"), self.origin)
     }
 
-    /// The request line's target: origin form for HTTP/1.1, with scheme and authority for HTTP/2.
-    pub fn uri(&self, http2: bool) -> Result<Uri, Failure> {
+    /// The request line's target: origin form for HTTP/1.1, absolute form for a proxy (RFC 9112 3.2.2) and HTTP/2.
+    pub fn uri(&self, http2: bool, proxied: bool) -> Result<Uri, Failure> {
         let path = &self.url[Position::BeforePath..Position::AfterQuery];
         let uri = if http2 {
             Uri::builder().scheme(self.url.scheme()).authority(self.authority().as_bytes()).path_and_query(path).build()
+        } else if proxied {
+            Uri::try_from(&self.url[..Position::AfterQuery]).map_err(Into::into)
         } else {
             Uri::try_from(path).map_err(Into::into)
         };

@@ -14,6 +14,7 @@ use crate::model::settings::Value;
 use crate::model::{Reason, Secret};
 
 mod secure;
+mod ways;
 
 use secure::Authority;
 

@@ -194,7 +194,12 @@ fn build(settings: &Settings, workshop: &Workshop) -> Built<dyn Probe> {
         client,
         parser: Arc::new(parser),
         wanted,
-        manners: Manners { sends_credentials: request.sends_credentials, auth_is_down: settings.on("auth_is_down"), is_http: true },
+        manners: Manners {
+            sends_credentials: request.sends_credentials,
+            auth_is_down: settings.on("auth_is_down"),
+            is_http: true,
+            said: "",
+        },
         memory: Memory::new(source(settings), settings.duration("interval").copied().unwrap_or_default()),
         request,
     }))

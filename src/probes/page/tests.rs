@@ -168,6 +168,12 @@ fn selects_are_judged_at_load() {
     }
 }
 
+#[test]
+fn a_page_is_read_over_one_family() {
+    let faults = KIND.probe(&settings("https://a.example/", "text", &[("ip", "both")]), &Workshop::new()).err().unwrap();
+    assert_eq!(faults[0].key, "ip");
+}
+
 /// Serves whatever is put into it, as 200.
 async fn site() -> (String, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

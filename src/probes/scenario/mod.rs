@@ -271,7 +271,7 @@ impl ScenarioProbe {
         jar.values().for_each(|value| secrets.add(value));
         trace.hide(&Arc::new(secrets));
         let answer = asked?;
-        let manners = Manners { sends_credentials: request.sends_credentials, auth_is_down: step.auth_is_down, is_http: true };
+        let manners = Manners { sends_credentials: request.sends_credentials, auth_is_down: step.auth_is_down, is_http: true, said: "" };
         let verdict = judge(&step.wanted, &answer.seen(&trace.hop), manners);
         Ok((answer, verdict))
     }

@@ -37,6 +37,47 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// As [`Authority::serves`], for clients with a certificate of this authority.
+    pub async fn serves_those_it_knows(&self, name: &str) -> SocketAddr {
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let known = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(known)
+            .with_single_cert(vec![leaf.der().clone()], key.into())
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        serve(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    answer_securely(stream).await;
+                }
+            }
+        })
+        .await
+    }
+
+    /// A certificate for a client, and its key, as files.
+    pub fn identity(&self) -> (tempfile::NamedTempFile, tempfile::NamedTempFile) {
+        let key = KeyPair::generate().unwrap();
+        let cert = CertificateParams::new(["client.example".to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let file = |content: String| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            file
+        };
+        (file(cert.pem()), file(key.serialize_pem()))
+    }
+}
+
 async fn serve_tls(chain: Vec<rustls::pki_types::CertificateDer<'static>>, key: &KeyPair, alpn: &[&str]) -> SocketAddr {
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());

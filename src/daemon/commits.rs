@@ -63,6 +63,7 @@ impl Commits {
 
     /// Adds a run. Only what is stored of it waits here.
     pub fn run(&mut self, mut row: JournalRow) {
+        // What a page lists anew is stored with the run that saw it.
         let Detail { http_status, version, .. } = row.observation.detail;
         row.observation.detail = Detail { http_status, version, ..Detail::default() };
         let rows = &mut self.add(false).observations;

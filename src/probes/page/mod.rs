@@ -45,7 +45,17 @@ use memory::Judged;
 pub(super) const KIND: Kind = Kind {
     name: "page",
     help: "what a legal or sub-processor page lists, and every change of it",
-    keys: &[KEYS, http::REQUEST_KEYS, http::CLIENT_KEYS, dial::KEYS, dial::TLS_KEYS, MORE_KEYS, condition::HTTP_KEYS, condition::KEYS],
+    keys: &[
+        KEYS,
+        http::REQUEST_KEYS,
+        http::CLIENT_KEYS,
+        dial::KEYS,
+        dial::TLS_KEYS,
+        dial::PROXY_KEYS,
+        MORE_KEYS,
+        condition::HTTP_KEYS,
+        condition::KEYS,
+    ],
     build,
 };
 

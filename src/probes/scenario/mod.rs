@@ -28,7 +28,7 @@ use capture::{Capture, Values, check_names, filled, is_name};
 pub(super) const KIND: Kind = Kind {
     name: "scenario",
     help: "HTTP requests in order, with captured values and cookies",
-    keys: &[KEYS, dial::KEYS, dial::TLS_KEYS, MORE_KEYS, condition::KEYS],
+    keys: &[KEYS, dial::KEYS, dial::TLS_KEYS, dial::PROXY_KEYS, MORE_KEYS, condition::KEYS],
     build,
 };
 
@@ -60,7 +60,7 @@ const MORE_KEYS: &[Key] = &[Key::new(
 )];
 
 /// Keys of the check that are for every step.
-const SHARED: [&str; 4] = ["ip", "allow_private", "ca", "server_name"];
+const SHARED: [&str; 5] = ["ip", "allow_private", "ca", "server_name", "proxy"];
 
 struct ScenarioProbe {
     steps: Vec<Step>,

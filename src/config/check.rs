@@ -23,7 +23,7 @@ const RETRY_DEFAULT_MAX: Duration = Duration::from_secs(10);
 pub(super) fn read_defaults(desk: &mut Desk, written: &Written, kinds: Kinds) {
     let all = keys::check_defaults(&kinds);
     let elsewhere = |name: &str| {
-        let own = keys::NO_DEFAULT.contains(&name);
+        let own = keys::is_own(name, &kinds);
         own.then(|| {
             let message = format!("`{name}` cannot be a default");
             (message, Some("write it in each of the [[checks]]".into()))
@@ -52,7 +52,7 @@ pub(super) fn read_all(
         let find = |name| kinds.probes.iter().find(|kind| kind.name == name);
         let Some(kind) = written.text("kind").and_then(find) else {
             let known: Vec<&str> = kinds.probes.iter().map(|kind| kind.name).collect();
-            refuse_kind(desk, &written, &known, keys::LATER_PROBES);
+            refuse_kind(desk, &written, &known, &[]);
             continue;
         };
         let table = read_check(desk, &written, kind, defaults, kinds);
@@ -221,8 +221,15 @@ fn check_interval(desk: &mut Desk, table: &Table) {
     }
 }
 
-/// A look must end before the next one begins.
+/// A look must end before the next one begins. What reports by itself is not looked at: its grace is what evidence has to last for.
 fn timeout(desk: &mut Desk, table: &Table, interval: Duration) -> Duration {
+    if let Some(grace) = table.settings.duration("grace") {
+        if table.wrote("timeout") {
+            let fault = Fault::new("timeout", "does not exist for what reports by itself");
+            desk.fault(table, fault.hint("write how late a report may come: grace = \"1m\""));
+        }
+        return *grace;
+    }
     let computed = TIMEOUT_DEFAULT_MAX.min(interval * 9 / 10);
     let Some(written) = table.settings.duration("timeout").copied() else {
         return computed;

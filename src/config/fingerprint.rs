@@ -59,7 +59,7 @@ fn value(hash: &mut Sha256, value: &Value) {
             }
         }
         Value::Table(settings) => table(hash, settings),
-        Value::Tables(tables) => each(hash, tables, |hash, settings| table(hash, settings)),
+        Value::Tables(tables) => each(hash, tables, table),
     }
 }
 

@@ -157,9 +157,6 @@ const SEE_ENDS: &[&str] = &["http", "tcp", "tls", "grpc", "websocket", "domain"]
 /// Keys that only a check itself can have, never the defaults.
 pub(super) const NO_DEFAULT: &[&str] = &["name", "kind", "url", "address", "services", "renamed_from", "record_name", "domain"];
 
-/// Kinds of checks that are promised and not done yet, unless they are.
-pub(super) const LATER_PROBES: &[&str] = &["http", "tcp", "tls", "dns", "icmp", "grpc", "websocket", "udp", "scenario", "domain", "page", "push"];
-
 /// What `format` may be: `auto` and every format there is.
 const PAGE_FORMATS: &[&str] = &{
     let mut names = ["auto"; 1 + feeds::FORMATS.len()];
@@ -203,10 +200,16 @@ pub(super) fn of_check(kind: &crate::probes::Kind) -> Vec<&'static [Key]> {
     keys
 }
 
+/// Whether a key says what one check is about: what it must say itself is never a default.
+pub(super) fn is_own(name: &str, kinds: &Kinds) -> bool {
+    let mut required = kinds.probes.iter().flat_map(|kind| kind.keys.iter().copied().flatten()).filter(|key| key.required);
+    NO_DEFAULT.contains(&name) || required.any(|key| key.name == name)
+}
+
 /// All keys that `[defaults.checks]` may have.
 pub(super) fn check_defaults(kinds: &Kinds) -> Vec<Key> {
     let every = kinds.probes.iter().flat_map(of_check).flatten().chain(CHECK);
-    every.filter(|key| !NO_DEFAULT.contains(&key.name)).copied().collect()
+    every.filter(|key| !is_own(key.name, kinds)).copied().collect()
 }
 
 /// One table of the configuration: its name as it is written, and its keys.

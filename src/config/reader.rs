@@ -245,10 +245,10 @@ impl Table {
     }
 
     fn place_of(&self, fault: &Fault) -> Place {
-        let exact = match fault.within {
+        let exact = match fault.within.as_deref() {
             None => self.places.get(fault.key),
             Some((tables, n)) => {
-                let inner = tables_name(tables, n);
+                let inner = tables_name(tables, *n);
                 self.places.get(&format!("{inner}.{}", fault.key)).or_else(|| self.places.get(&inner))
             }
         };

@@ -63,7 +63,9 @@ impl Commits {
 
     /// Adds a run. Only what is stored of it waits here.
     pub fn run(&mut self, mut row: JournalRow) {
-        row.observation.detail = Detail { http_status: row.observation.detail.http_status, ..Detail::default() };
+        // What a page lists anew is stored with the run that saw it.
+        let Detail { http_status, version, .. } = row.observation.detail;
+        row.observation.detail = Detail { http_status, version, ..Detail::default() };
         let rows = &mut self.add(false).observations;
         rows.push(row);
         if rows.len() > WAITING_RESULTS_MAX {

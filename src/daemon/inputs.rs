@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::fleet::Hint;
 use super::reader::{Read, Subscription};
 use crate::config::Config;
-use crate::model::{Observation, Timestamp};
+use crate::model::{Observation, PageVersion, Timestamp};
 use crate::routing::Attempt;
 use crate::store::{CheckKey, StoreError, Suspension};
 
@@ -65,6 +65,8 @@ pub struct Scheduled {
     pub check: usize,
     pub hint: Arc<Hint>,
     pub last_run: Option<Timestamp>,
+    /// What a page said last, as far as it is stored.
+    pub known: Option<Box<PageVersion>>,
 }
 
 /// The end that is told.

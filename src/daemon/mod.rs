@@ -17,6 +17,7 @@ mod episode;
 mod fleet;
 mod inputs;
 mod look;
+mod mail;
 mod prober;
 mod ratios;
 mod reader;
@@ -42,9 +43,11 @@ use crate::probes::Workshop;
 use crate::store::{StoreError, Writer};
 use crate::telemetry::Telemetry;
 use crate::web::board::Board;
+use crate::web::push::Failures;
 use crate::web::server::{ReloadRequest, Site, router, serve};
 use dispatcher::{Dispatcher, News, Remembered};
 use inputs::{Input, Inputs, Reloaded};
+use mail::Mail;
 use prober::{Command, Prober};
 use reader::{Reader, Subscription};
 use recorder::{AbortOnPanic, Recorder};
@@ -128,6 +131,7 @@ struct Daemon {
     inputs: Inputs,
     news: mpsc::UnboundedSender<News>,
     commands: mpsc::Sender<Command>,
+    mail: Arc<Mail>,
     reloads: mpsc::Receiver<ReloadRequest>,
     stop_looking: CancellationToken,
     stop_sending: CancellationToken,
@@ -146,6 +150,9 @@ impl Daemon {
         let telemetry = Telemetry::default();
         let board = Arc::new(Board::default());
         let (reload, reloads) = mpsc::channel(1);
+        let (inputs, taken) = inputs::inputs();
+        let mail = Arc::new(Mail::new(inputs.clone(), telemetry.clone()));
+        let postman = mail.clone();
         let site = Arc::new(Site {
             board: board.clone(),
             telemetry: telemetry.clone(),
@@ -153,11 +160,12 @@ impl Daemon {
             metrics_full: AtomicBool::new(config.metrics_full),
             lifecycle: AtomicBool::new(config.web.lifecycle),
             reload,
+            admit: Box::new(move |id, token| postman.admit(id, token)),
+            push_failures: Failures::default(),
         });
         let writer = Writer::open(&config.store.path, config.store.allow_network_fs, clock::boot_id())?;
         let reader = writer.reader()?;
         let (suspended, mending) = (reader.suspensions()?, reader.mending()?);
-        let (inputs, taken) = inputs::inputs();
         let (outbox, mut committed) = mpsc::unbounded_channel::<Vec<Delivery>>();
         let (recorder, mut checks) = Recorder::start(writer, config.clone(), board, telemetry.clone(), outbox)?;
         let pending = recorder.pending();
@@ -173,7 +181,9 @@ impl Daemon {
         let mut reader = Reader::new(&config, inputs.clone(), telemetry.clone());
         reader.replace(std::mem::take(&mut checks.pages));
         let mut prober = Prober::new(&config, inputs.clone(), telemetry.clone());
-        prober.replace(&Command { config: config.clone(), checks });
+        let command = Command { config: config.clone(), checks };
+        mail.replace(&command);
+        prober.replace(&command);
         let (commands, prober_commands) = mpsc::channel(1);
         let (pages, page_commands) = mpsc::channel(1);
         let stop_looking = CancellationToken::new();
@@ -199,6 +209,7 @@ impl Daemon {
             inputs,
             news,
             commands,
+            mail,
             reloads,
             stop_looking,
             stop_sending,
@@ -297,7 +308,9 @@ impl Daemon {
         self.site.metrics_full.store(config.metrics_full, Ordering::Relaxed);
         self.site.lifecycle.store(config.web.lifecycle, Ordering::Relaxed);
         let _ = self.news.send(News::Receivers(config.clone()));
-        let _ = self.commands.send(Command { config: config.clone(), checks }).await;
+        let command = Command { config: config.clone(), checks };
+        self.mail.replace(&command);
+        let _ = self.commands.send(command).await;
         self.config = config;
         Ok(())
     }

@@ -16,8 +16,8 @@ use super::inputs::{Inputs, Reloaded, Saw};
 use super::watch::ClockWatch;
 use crate::clock;
 use crate::config::Config;
-use crate::model::{Observation, Reason};
-use crate::probes::Probe;
+use crate::model::{Observation, Outcome, Reason};
+use crate::probes::{Mailbox, Probe};
 use crate::schedule::{Cadence, Due, Now, Schedule};
 use crate::store::CheckKey;
 use crate::telemetry::Telemetry;
@@ -99,7 +99,15 @@ impl Prober {
             let check = &command.config.vendors[scheduled.vendor].checks[scheduled.check];
             let host = self.host(check.probe.host());
             let terms = &check.terms;
-            let cadence = Cadence { interval: terms.interval, retry_interval: terms.retry_interval };
+            if let Some(memory) = check.probe.memory() {
+                match self.ready.get(&scheduled.key).and_then(|before| before.probe.memory()) {
+                    Some(before) => memory.take_over(before),
+                    None => scheduled.known.iter().for_each(|known| memory.remember(known)),
+                }
+            }
+            // What reports by itself is asked for silence, often.
+            let interval = check.probe.mailbox().map_or(terms.interval, Mailbox::look_every);
+            let cadence = Cadence { interval, retry_interval: terms.retry_interval };
             self.schedule.put(scheduled.key, &check.id.to_string(), cadence, scheduled.last_run, now);
             let entry = Ready { probe: check.probe.clone(), timeout: terms.timeout, hint: scheduled.hint.clone(), host };
             ready.insert(scheduled.key, Arc::new(entry));
@@ -159,6 +167,7 @@ impl Prober {
     fn notice_sleep(&mut self) {
         if self.clocks.look(clock::reading()).is_some_and(|odd| odd.kind == "suspend") {
             self.schedule.resumed(self.now());
+            self.ready.values().filter_map(|r| r.probe.mailbox()).for_each(|m| m.listen_anew(clock::instant()));
         }
     }
 
@@ -213,8 +222,12 @@ impl One {
         self.telemetry.scheduler_lag.observe(lag.as_secs_f64());
         self.telemetry.checks_in_flight.inc();
         let started = clock::reading();
-        let observation = self.look().await;
+        let observation = match self.ready.probe.mailbox() {
+            Some(mailbox) => mailbox.silence(!self.ready.hint.disagrees(Outcome::Down), clock::instant()),
+            None => Some(self.look().await),
+        };
         self.telemetry.checks_in_flight.dec();
+        let Some(observation) = observation else { return Finished { key: self.due.key, soon: false } };
         let soon = self.ready.hint.disagrees(observation.outcome);
         let news = self.ready.hint.is_news(observation.outcome);
         if !self.inputs.saw(Saw { key: self.due.key, at: started.wall, boot: started.boot, observation }, news) {
@@ -248,7 +261,7 @@ mod tests {
 
     use super::*;
     use crate::daemon::inputs::{Input, inputs};
-    use crate::model::{Outcome, Timestamp};
+    use crate::model::Timestamp;
     use crate::probes::Run;
 
     /// Panics every other time it is run.

@@ -23,9 +23,11 @@ use crate::clock::{self, Reading};
 use crate::config::Config;
 use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Observation, Outage, Outcome, State, Timestamp, Uuid, VendorId};
+use crate::model::{Delivery, DeliveryState, Observation, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
-use crate::store::{CheckKey, EvidenceWrite, Heartbeat, JournalRow, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer};
+use crate::store::{
+    CheckKey, EvidenceWrite, Heartbeat, JournalRow, Reader, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer,
+};
 use crate::telemetry::Telemetry;
 use crate::web::board::{Board, Waiting, escape};
 
@@ -208,6 +210,9 @@ impl Recorder {
         self.telemetry.check_duration.with_label_values(&[watched.kind]).observe(o.duration.as_secs_f64());
         let (key, at) = (saw.key, watched.state.last.map_or(saw.at, |last| last.at));
         let (terms_id, vendor_clock, ends) = (watched.terms_id, o.detail.vendor_clock, o.detail.ends_at().is_some());
+        if o.detail.version.as_ref().is_some_and(|version| version.difference.is_some()) {
+            tracing::info!(check = %watched.id, change = o.detail.message, "page changed");
+        }
         let seq = self.next_seq;
         self.next_seq += 1;
         if folded.is_urgent() {
@@ -540,7 +545,9 @@ impl Recorder {
         self.book.bury(|receiver| receivers.iter().any(|r| r.name == receiver));
     }
 
-    fn scheduled(&self) -> Vec<Scheduled> {
+    fn scheduled(&mut self) -> Vec<Scheduled> {
+        let has_pages = self.fleet.checks.values().any(|watched| watched.kind == "page");
+        let reader = has_pages.then(|| self.commits.writer().reader().ok()).flatten();
         let checks = self.config.vendors.iter().enumerate().flat_map(|(v, vendor)| (0..vendor.checks.len()).map(move |c| (v, c)));
         let by_id: HashMap<_, _> = self.fleet.checks.values().map(|w| (w.id.clone(), w)).collect();
         checks
@@ -552,6 +559,7 @@ impl Recorder {
                     check,
                     hint: watched.hint.clone(),
                     last_run: watched.state.last.map(|last| last.at),
+                    known: reader.as_ref().filter(|_| watched.kind == "page").and_then(|reader| known_page(reader, watched.key)),
                 })
             })
             .collect()
@@ -632,6 +640,12 @@ impl Recorder {
         };
         self.config.receivers.iter().map(of).collect()
     }
+}
+
+/// Not to know it costs one comparison, so that an unreadable one stops nobody.
+fn known_page(reader: &Reader, key: CheckKey) -> Option<Box<PageVersion>> {
+    let known = reader.page_version(key).inspect_err(|error| tracing::warn!(%error, "what a page said last cannot be read"));
+    known.ok().flatten().map(Box::new)
 }
 
 /// A recorder that panicked must not leave a daemon that only looks alive: systemd restarts the whole.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{PageVersion, Timestamp};
 
 /// How a run ended, from good to bad; `Unknown` stands apart: it is evidence of nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -256,6 +256,8 @@ pub struct Detail {
     pub expectations: Vec<Expectation>,
     /// One line for people: what failed, with what was seen. Cleaned text, at most [`Detail::MESSAGE_CHARS_MAX`] characters.
     pub message: String,
+    /// What a page lists now, where that is new.
+    pub version: Option<Box<PageVersion>>,
     /// Only of a run that failed.
     pub evidence: Option<Box<Evidence>>,
 }

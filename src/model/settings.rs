@@ -156,7 +156,7 @@ impl Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// The array of tables that `key` stands in, and which of its tables.
-    pub within: Option<(&'static str, usize)>,
+    pub within: Option<Box<(&'static str, usize)>>,
     pub key: &'static str,
     /// Which element of a list.
     pub item: Option<usize>,
@@ -180,7 +180,7 @@ impl Fault {
 
     /// A fault of table `n` of the array `tables`.
     pub fn within(mut self, tables: &'static str, n: usize) -> Self {
-        self.within = Some((tables, n));
+        self.within = Some(Box::new((tables, n)));
         self
     }
 

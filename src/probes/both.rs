@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Kind, Probe, Run, Workshop};
 use crate::model::settings::Built;
-use crate::model::{Detail, Observation, Outcome, Settings, Value};
+use crate::model::{Detail, Fault, Observation, Outcome, Settings, Value};
 use crate::probes::failure::clean;
 
 struct Both {
@@ -24,6 +24,10 @@ pub(super) fn build(kind: &Kind, settings: &Settings, workshop: &Workshop) -> Bu
     };
     // What is wrong with one is wrong with the other.
     let v4 = over("v4")?;
+    if v4.memory().is_some() {
+        let fault = Fault::new("ip", "a page is compared with what it said before, over one family");
+        return Err(vec![fault.hint("write \"v4\" or \"v6\", or leave it out")]);
+    }
     Ok(Arc::new(Both { v4, v6: over("v6")? }))
 }
 

@@ -36,13 +36,13 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// The same end, for what begins only now.
-    pub fn from_now(self) -> Self {
+    pub fn restarted(self) -> Self {
         let now = clock::instant();
         Deadline { started: now, timeout: self.timeout.saturating_sub(now.duration_since(self.started)) }
     }
 
     pub fn left(self) -> Duration {
-        self.from_now().timeout
+        self.restarted().timeout
     }
 }
 
@@ -93,6 +93,11 @@ impl Trace {
         if !secrets.is_empty() {
             self.secrets.push(secrets.clone());
         }
+    }
+
+    /// What is not to be shown of another run is not to be shown of this one.
+    pub fn hide_all_of(&mut self, other: &Trace) {
+        self.secrets.extend(other.secrets.iter().cloned());
     }
 
     /// What another run of requests saw becomes what this one saw.

@@ -9,7 +9,8 @@
 //! condition  what is expected, compiled; pure
 //! dialogue   send and expect, where nothing is known of what is spoken
 //! verdict    what was seen -> outcome and reason; pure
-//! http tcp tls udp icmp grpc websocket dns domain
+//! mailbox    what reports to us, instead of being looked at
+//! http tcp tls dns icmp grpc websocket udp scenario domain page push
 //!            the kinds
 //! ```
 
@@ -29,7 +30,11 @@ mod failure;
 mod grpc;
 mod http;
 mod icmp;
+mod mailbox;
+mod page;
+mod push;
 mod redact;
+mod scenario;
 mod tcp;
 mod tls;
 mod udp;
@@ -37,9 +42,24 @@ mod verdict;
 mod websocket;
 mod workshop;
 
+pub use mailbox::{Mailbox, Report};
+pub use page::Memory;
 pub use workshop::Workshop;
 
-pub const KINDS: &[Kind] = &[http::KIND, tcp::KIND, tls::KIND, udp::KIND, icmp::KIND, grpc::KIND, websocket::KIND, dns::KIND, domain::KIND];
+pub const KINDS: &[Kind] = &[
+    http::KIND,
+    tcp::KIND,
+    tls::KIND,
+    dns::KIND,
+    icmp::KIND,
+    grpc::KIND,
+    websocket::KIND,
+    udp::KIND,
+    scenario::KIND,
+    domain::KIND,
+    page::KIND,
+    push::KIND,
+];
 
 /// A kind of check: `kind = "http"`.
 pub struct Kind {
@@ -71,6 +91,16 @@ pub trait Probe: Send + Sync {
 
     /// One look with a fresh connection. Ends within `timeout` (one deadline for the whole exchange, not per read).
     fn run(&self, timeout: Duration) -> Run<'_>;
+
+    /// Where it is reported to, for a kind that hears instead of looking: then it is never run by the schedule.
+    fn mailbox(&self) -> Option<&Mailbox> {
+        None
+    }
+
+    /// What it saw before, for a kind that compares.
+    fn memory(&self) -> Option<&Memory> {
+        None
+    }
 }
 
 /// What bytes from outside become, for those who try to break the readers.

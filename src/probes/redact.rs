@@ -36,7 +36,25 @@ impl Secrets {
                 if text.contains(secret.expose()) {
                     *text = text.replace(secret.expose(), "…");
                 }
+                hide_beginnings(text, secret.expose());
             }
+        }
+    }
+}
+
+/// Texts are cut before they get here: what is left of a secret at a cut, or at the end, goes too.
+fn hide_beginnings(text: &mut String, secret: &str) {
+    let Some((recognised, _)) = secret.char_indices().nth(CHARS_MIN) else { return };
+    let beginning = &secret[..recognised];
+    let mut from = 0;
+    while let Some(start) = text[from..].find(beginning).map(|at| from + at) {
+        let rest = &text[start..];
+        let left = rest.find('…').unwrap_or(rest.len());
+        if secret.starts_with(&rest[..left]) {
+            text.replace_range(start..start + left, "…");
+            from = start + '…'.len_utf8();
+        } else {
+            from = start + beginning.len();
         }
     }
 }
@@ -58,5 +76,23 @@ mod tests {
         assert_eq!(detail.message, "saw '…'");
         let body = detail.evidence.unwrap().body;
         assert!(!body.contains("token") && !body.contains("QmVh") && body.ends_with("abc"), "{body}");
+    }
+
+    #[test]
+    fn what_is_left_of_a_secret_where_a_text_was_cut_is_hidden() {
+        let mut secrets = Secrets::default();
+        secrets.add("s3cret-token-0123456789");
+        for (text, want) in [
+            ("wanted x, saw 'a s3cret-tok…'", "wanted x, saw 'a ……'"),
+            ("body s3cret-token-0123", "body …"),
+            ("s3cre…", "s3cre…"),
+            ("s3cret-nothing…", "s3cret-nothing…"),
+            ("s3cret-to s3cret-to… s3cret-tok", "s3cret-to …… …"),
+            ("a s3cret-token-0123456789 b", "a … b"),
+        ] {
+            let mut detail = Detail { message: text.into(), ..Detail::default() };
+            secrets.redact(&mut detail);
+            assert_eq!(detail.message, want);
+        }
     }
 }

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::{BUSY_TIMEOUT, CheckKey, Heartbeat, StoreError, migrate};
 use crate::health::{Absence, CheckState, Run, fold};
 use crate::model::alert::Told;
 use crate::model::{
-    Alert, AlertState, Blame, CheckId, Delivery, DeliveryState, Event, Identity, Outage, Outcome, Reason, Rule, Segment, SegmentReason,
-    Severity, State, Terms, Timestamp, Uuid, VendorId,
+    Alert, AlertState, Blame, CheckId, Delivery, DeliveryState, Event, Identity, Outage, Outcome, PageVersion, Reason, Rule, Segment,
+    SegmentReason, Severity, State, Terms, Timestamp, Uuid, VendorId,
 };
 use crate::uptime::Weight;
 
@@ -438,6 +438,16 @@ impl Reader {
             Ok(Told { alert, identity, facts: parsed(&facts, "facts of an alert")? })
         })
         .collect()
+    }
+
+    /// What a check of kind `page` read last.
+    pub fn page_version(&self, key: CheckKey) -> Result<Option<PageVersion>, StoreError> {
+        let sql = "SELECT source, listing, difference FROM page_versions WHERE timeline = ?1 ORDER BY id DESC LIMIT 1";
+        let row = |r: &Row| Ok((r.get(0)?, r.get::<_, String>(1)?, r.get::<_, Option<String>>(2)?));
+        let found: Option<(String, String, Option<String>)> = self.db.prepare_cached(sql)?.query_row([key.0], row).optional()?;
+        let Some((source, listing, difference)) = found else { return Ok(None) };
+        let difference = difference.map(|json| parsed(&json, "a difference of a page")).transpose()?;
+        Ok(Some(PageVersion { source, listing: parsed(&listing, "a listing of a page")?, difference }))
     }
 
     pub fn suspensions(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {

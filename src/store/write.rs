@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::batch::RegisteredCheck;
+use super::batch::{JournalRow, RegisteredCheck};
 use super::{BUSY_TIMEOUT, Batch, CheckKey, Lock, Reader, Registration, StoreError, StoredEvent, migrate};
 use crate::health::SegmentWrite;
 use crate::model::time::millis;
-use crate::model::{Alert, Delivery, Outage, Timestamp, VendorId};
+use crate::model::{Alert, Delivery, Outage, PageVersion, Timestamp, VendorId};
 use crate::routing::Attempt;
 
 /// The log is copied into the database once it has about this many pages (4 MiB).
@@ -235,8 +235,28 @@ fn observations(tx: &Transaction, batch: &Batch) -> rusqlite::Result<()> {
             transfer,
             o.detail.http_status
         ])?;
+        if let Some(version) = &o.detail.version {
+            page_version(tx, row, version)?;
+        }
     }
     Ok(())
+}
+
+/// What a check of kind `page` read anew.
+fn page_version(tx: &Transaction, row: &JournalRow, version: &PageVersion) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO page_versions (timeline, at, source, hash, listing, difference)
+         SELECT timeline, ?2, ?3, ?4, ?5, ?6 FROM terms WHERE id = ?1",
+    )?
+    .execute(params![
+        row.terms_id,
+        row.at.as_millis(),
+        version.source,
+        version.listing.hash(),
+        to_json(&version.listing),
+        version.difference.as_ref().map(to_json)
+    ])
+    .map(drop)
 }
 
 fn micros(duration: Duration) -> i64 {

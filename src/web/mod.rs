@@ -3,5 +3,6 @@
 
 pub mod board;
 pub mod metrics;
+pub mod push;
 pub mod runbooks;
 pub mod server;

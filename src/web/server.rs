@@ -24,6 +24,7 @@ use tower_service::Service;
 
 use super::board::Board;
 use super::metrics::{Style, render, to_open_metrics};
+use super::push;
 use super::runbooks;
 use crate::clock;
 use crate::model::Rule;
@@ -49,6 +50,8 @@ pub struct Site {
     pub metrics_full: AtomicBool,
     pub lifecycle: AtomicBool,
     pub reload: mpsc::Sender<ReloadRequest>,
+    pub admit: push::Admit,
+    pub push_failures: push::Failures,
 }
 
 /// All routes, under `prefix` ("/" for none).
@@ -60,6 +63,8 @@ pub fn router(site: Arc<Site>, prefix: &str) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", any(reload))
         .route("/runbooks/{name}", get(runbook))
+        .route("/push/{vendor}/{check}", any(push::report))
+        .route("/push/{vendor}/{check}/{token}", any(push::report_with_token))
         .layer(from_fn_with_state(site.clone(), count))
         .with_state(site);
     match prefix.trim_end_matches('/') {
@@ -123,6 +128,7 @@ async fn count(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
 fn handler_of(path: &str) -> &'static str {
     const HANDLERS: &[&str] = &["/metrics", "/-/healthy", "/-/ready", "/-/reload"];
     match HANDLERS.iter().find(|h| path.ends_with(**h)) {
+        _ if path.contains("/push/") => "/push",
         Some(handler) => handler,
         None if path.contains("/runbooks/") => "/runbooks",
         None => "other",

@@ -227,7 +227,7 @@ fn check_cases() -> Vec<Case> {
         ),
         vendor(
             "check-kinds",
-            "[[checks]]\nname = \"a\"\nkind = \"page\"\n[[checks]]\nname = \"b\"\nkind = \"htpp\"\n[[checks]]\nname = \"c\"\n[[checks]]\nname = \"d\"\nkind = \"magic\"\n",
+            "[[checks]]\nname = \"a\"\nkind = \"command\"\n[[checks]]\nname = \"b\"\nkind = \"htpp\"\n[[checks]]\nname = \"c\"\n[[checks]]\nname = \"d\"\nkind = \"magic\"\n",
         ),
         vendor("check-missing", "[[checks]]\nkind = \"tcp\"\n[[checks]]\nkind = \"http\"\nname = \"\"\n"),
         vendor(
@@ -261,6 +261,11 @@ fn probe_cases() -> Vec<Case> {
         vendor("http-headers", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nheaders = { \"bad name\" = \"x\", Authorization = \"Bearer hunter2\\n\", X = { env = \"NOT_SET\" } }\nbody_bytes_max = \"1 MB\"\nfollow_max = 99\n"),
         vendor("http-ca", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\nca = \"missing.pem\"\n"),
         vendor("tcp-addresses", "[[checks]]\nname = \"a\"\nkind = \"tcp\"\naddress = \"db.example\"\n[[checks]]\nname = \"b\"\nkind = \"tcp\"\naddress = \"db.example:99999\"\nexpect = [\"status == 200\"]\n"),
+        vendor("scenario", "[[checks]]\nname = \"a\"\nkind = \"scenario\"\nexpect = [\"steps.logn.status == 200\"]\n[[checks.steps]]\nname = \"login\"\nurl = \"https://api.example/{{user}}\"\ncapture = { token = \"$.token\", bad = \"body matches 'x'\" }\n[[checks.steps]]\nname = \"login\"\nurl = \"https://{{token}}.example/\"\nheaders = { Authorization = \"Bearer {{tokn}}\" }\n"),
+        vendor("push", "[[checks]]\nname = \"a\"\nkind = \"push\"\ntimeout = \"5s\"\ntoken = { file = \"short\" }\n[[checks]]\nname = \"b\"\nkind = \"push\"\ntoken = \"in-the-open-in-the-open\"\n")
+            .file("short", "hunter2", 0o600),
+        main_file("defaults-token", "[defaults.checks]\ntoken = \"x\"\ntimeout = \"5s\"\n")
+            .vendor("acme.toml", "[[checks]]\nname = \"a\"\nkind = \"push\"\ninterval = \"1s\"\ntoken = { env = \"NOT_SET\" }\n"),
         main_file("defaults-ca-told-once", "[defaults.checks]\nca = \"missing.pem\"\n").vendor("acme.toml", "[[checks]]\nname = \"a\"\nkind = \"http\"\nurl = \"https://api.example/\"\n[[checks]]\nname = \"b\"\nkind = \"http\"\nurl = \"https://api.example/\"\n"),
     ]
 }

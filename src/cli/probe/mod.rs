@@ -91,7 +91,8 @@ fn configured(context: &Context, what: &str) -> Result<Vec<Task>, Failure> {
     let vendor: &Vendor = find::find("vendor", vendor, &config.vendors, |vendor| vendor.id.as_str())?;
     let checks: Vec<&Check> = match check {
         None if vendor.checks.is_empty() => return Err(Failure::usage(format!("{} has no checks", vendor.id))),
-        None => vendor.checks.iter().collect(),
+        // What reports by itself cannot be looked at.
+        None => vendor.checks.iter().filter(|check| check.probe.mailbox().is_none()).collect(),
         Some(name) => vec![find::find("check", name, &vendor.checks, |check| &check.id.name)?],
     };
     let task =

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::HeaderMap;
+use ::http::header::COOKIE;
 use ::http::response::Parts;
 
 use super::auth::OAuth2;
+use super::cookies::Jar;
 use super::exchange::Line;
 use super::request::{Hop, Request};
 use super::{auth, exchange};
@@ -161,13 +163,26 @@ impl Client {
     /// Asks, follows redirects and reads the body: all of it if it is needed, else what serves as evidence.
     /// Evidence of what failed on the way is left in the trace.
     pub async fn ask(&self, request: &Request, need_body: bool, deadline: Deadline, trace: &mut Trace) -> Result<Answer, Failure> {
+        self.ask_with(None, request, need_body, deadline, trace).await
+    }
+
+    /// As [`Client::ask`], with the cookies of a run; those of redirects count too. A `Cookie` that the check writes is sent instead of them.
+    pub async fn ask_with(
+        &self,
+        jar: Option<&mut Jar>,
+        request: &Request,
+        need_body: bool,
+        deadline: Deadline,
+        trace: &mut Trace,
+    ) -> Result<Answer, Failure> {
         trace.hide(&request.secrets);
         trace.hide(&self.dialer.secrets);
         let (authorization, deadline) = match &self.oauth2 {
-            Some(oauth2) => (Some(Box::pin(oauth2.authorization(deadline, trace)).await?), deadline.from_now()),
+            Some(oauth2) => (Some(Box::pin(oauth2.authorization(deadline, trace)).await?), deadline.restarted()),
             None => (None, deadline),
         };
-        let answer = self.follow(request, request.first_hop(authorization), need_body, deadline, trace).await?;
+        let hop = request.first_hop(authorization);
+        let answer = self.follow(jar, request, hop, need_body, deadline, trace).await?;
         if let (401, Some(oauth2)) = (answer.status, &self.oauth2) {
             oauth2.refused().await;
         }
@@ -176,6 +191,7 @@ impl Client {
 
     async fn follow(
         &self,
+        mut jar: Option<&mut Jar>,
         request: &Request,
         mut hop: Arc<Hop>,
         need_body: bool,
@@ -183,11 +199,18 @@ impl Client {
         trace: &mut Trace,
     ) -> Result<Answer, Failure> {
         let mut redirects = 0;
+        let writes_cookies = hop.sends(COOKIE);
         loop {
             trace.begin(hop.origin.clone());
+            if let Some(jar) = jar.as_ref().filter(|_| !writes_cookies) {
+                Arc::make_mut(&mut hop).fill_in(|url, headers| jar.fill(url, headers));
+            }
             let asked = self.send(&hop, deadline, trace).await;
             let (head, rest) = asked.inspect_err(|_| trace.detail.evidence = evidence(&hop.line("1.1"), "", &[]))?;
             trace.hop.http_status = Some(head.status.as_u16());
+            if let Some(jar) = &mut jar {
+                jar.keep(&hop.url, &head.headers, clock::now());
+            }
             if let Some(next) = self.next(request, &hop, &head, redirects).inspect_err(|_| trace.detail.evidence = told(&hop, &head))? {
                 hop = Arc::new(next);
                 redirects += 1;

@@ -24,13 +24,15 @@ use crate::model::{Key, Observation, Outcome, Settings, Shape, Timestamp};
 mod auth;
 mod body;
 mod client;
+mod cookies;
 pub(super) mod exchange;
 pub(super) mod request;
 #[cfg(test)]
 mod tests;
 
 pub(super) use auth::Tokens;
-pub(super) use client::{Answer, Client};
+pub(super) use client::{Answer, Client, KEYS as CLIENT_KEYS};
+pub(super) use cookies::Jar;
 pub(super) use request::Request;
 
 pub(super) const KIND: Kind = Kind {

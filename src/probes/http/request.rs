@@ -32,6 +32,8 @@ const CREDENTIALS: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "ses
 pub(in crate::probes) struct Request {
     first: Arc<Hop>,
     pub sends_credentials: bool,
+    /// The body is for the origin of the url alone: a redirect that would repeat it elsewhere is not followed.
+    pub keeps_body_home: bool,
     pub secrets: Arc<Secrets>,
 }
 
@@ -90,7 +92,8 @@ impl Request {
         }
         let target = target(&url, true).expect("url_of has checked that there is a host");
         let body = settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default();
-        Ok(Request { first: Arc::new(Hop::new(url, path, target, method, headers, body)), sends_credentials, secrets: Arc::new(secrets) })
+        let first = Arc::new(Hop::new(url, path, target, method, headers, body));
+        Ok(Request { first, sends_credentials, keeps_body_home: false, secrets: Arc::new(secrets) })
     }
 
     pub fn target(&self) -> &Target {
@@ -135,6 +138,10 @@ impl Request {
         let mut headers = hop.headers.clone();
         if !is_same_origin(&hop.url, &url) {
             headers = harmless(headers);
+            if self.keeps_body_home && !body.is_empty() {
+                let message = format!("a redirect that would send the body to {}", origin(&url));
+                return Err(Failure::new(Reason::RedirectLimit, message));
+            }
         }
         let path = path_of(&url).map_err(|_| not_followed(location))?;
         Ok(Some(Hop::new(url, path, target, method, headers, body)))
@@ -154,6 +161,15 @@ impl Hop {
         let host = || HeaderValue::from_str(from_url).expect("the url crate leaves a host in plain ASCII");
         sent.entry(HOST).or_insert_with(host);
         Hop { origin: origin(&url).into(), url, target, method, headers, body, path, sent }
+    }
+
+    pub fn sends(&self, name: HeaderName) -> bool {
+        self.headers.contains_key(name)
+    }
+
+    /// Headers for this hop alone: those of the next one begin without them.
+    pub fn fill_in(&mut self, fill: impl FnOnce(&Url, &mut HeaderMap)) {
+        fill(&self.url, &mut self.sent);
     }
 
     /// The request as it goes out over HTTP/1.1, to the target or to a proxy (RFC 9112 3.2), or over HTTP/2.

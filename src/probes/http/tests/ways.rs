@@ -202,7 +202,6 @@ async fn replies_of_socks_have_their_reasons() {
 
 #[tokio::test]
 async fn s8_a_proxy_is_no_way_around_the_guard() {
-    let (proxy, asked) = http_proxy(None).await;
     for place in ["http://127.0.0.1:1/", "http://[::ffff:169.254.169.254]/", "http://localhost/", "https://10.0.0.1/"] {
         let vendor = says(format!("HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n")).await;
         // CONNECT is for https; the first hop goes through a tunnel that leads to the vendor.
@@ -210,8 +209,6 @@ async fn s8_a_proxy_is_no_way_around_the_guard() {
         let through = check(url).with("proxy", secret(&format!("socks5://{}", socks_proxy(0, false).await.0)));
         through.sees(Unknown, Reason::AddressRefused).await;
     }
-    assert!(asked.lock().unwrap().is_empty());
-    drop(proxy);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn defaults_reach_the_checks_and_what_a_check_says_goes_before() {
     assert_eq!(api.expires_within, Some(Duration::from_secs(14 * 86_400)));
     assert_eq!(c1.terms.interval, Duration::from_secs(30));
     assert_eq!(c1.terms.down_after, KofN::in_a_row(1));
-    assert_eq!(config.vendors[1].checks[0].expires_within, None);
+    assert_eq!(config.vendors[1].checks[0].expires_within, Some(Duration::from_secs(14 * 86_400)), "a tcp check may see one by STARTTLS");
     assert_eq!(config.vendors[0].status_pages[0].interval, Some(Duration::from_secs(1)));
     assert_eq!(config.receivers[0].retry.last(), Some(&Duration::from_millis(500)));
     assert_eq!(config.routes[0].group_wait, Duration::ZERO);

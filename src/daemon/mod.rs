@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -160,6 +161,7 @@ impl Daemon {
             metrics_full: AtomicBool::new(config.metrics_full),
             lifecycle: AtomicBool::new(config.web.lifecycle),
             reload,
+            config: ArcSwap::new(config.clone()),
             admit: Box::new(move |id, token| postman.admit(id, token)),
             push_failures: Failures::default(),
         });
@@ -305,6 +307,7 @@ impl Daemon {
         let config = Arc::new(config);
         let mut checks = self.register(config.clone()).await?;
         let _ = self.pages.send(std::mem::take(&mut checks.pages)).await;
+        self.site.config.store(config.clone());
         self.site.metrics_full.store(config.metrics_full, Ordering::Relaxed);
         self.site.lifecycle.store(config.web.lifecycle, Ordering::Relaxed);
         let _ = self.news.send(News::Receivers(config.clone()));

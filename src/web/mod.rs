@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod metrics;
+mod probe;
 pub mod push;
 pub mod runbooks;
 pub mod server;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
@@ -24,9 +25,10 @@ use tower_service::Service;
 
 use super::board::Board;
 use super::metrics::{Style, render, to_open_metrics};
-use super::push;
 use super::runbooks;
+use super::{probe, push};
 use crate::clock;
+use crate::config::Config;
 use crate::model::Rule;
 use crate::telemetry::Telemetry;
 
@@ -50,6 +52,8 @@ pub struct Site {
     pub metrics_full: AtomicBool,
     pub lifecycle: AtomicBool,
     pub reload: mpsc::Sender<ReloadRequest>,
+    /// What runs now, for looks on request.
+    pub config: ArcSwap<Config>,
     pub admit: push::Admit,
     pub push_failures: push::Failures,
 }
@@ -63,6 +67,7 @@ pub fn router(site: Arc<Site>, prefix: &str) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", any(reload))
         .route("/runbooks/{name}", get(runbook))
+        .route("/probe", get(probe::probe))
         .route("/push/{vendor}/{check}", any(push::report))
         .route("/push/{vendor}/{check}/{token}", any(push::report_with_token))
         .layer(from_fn_with_state(site.clone(), count))
@@ -126,7 +131,7 @@ async fn count(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
 
 /// A label with few values, whatever is asked for.
 fn handler_of(path: &str) -> &'static str {
-    const HANDLERS: &[&str] = &["/metrics", "/-/healthy", "/-/ready", "/-/reload"];
+    const HANDLERS: &[&str] = &["/metrics", "/probe", "/-/healthy", "/-/ready", "/-/reload"];
     match HANDLERS.iter().find(|h| path.ends_with(**h)) {
         _ if path.contains("/push/") => "/push",
         Some(handler) => handler,

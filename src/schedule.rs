@@ -50,8 +50,9 @@ struct Entry {
     generation: u64,
 }
 
-/// How much before its time a run may start.
-const EARLY_MAX: Duration = Duration::from_millis(5);
+/// How much before its time a run may start: at most this, and this part of its interval.
+const EARLY_MAX: Duration = Duration::from_millis(10);
+const EARLY_PART: u32 = 50;
 
 pub struct Schedule<K> {
     entries: HashMap<K, Entry>,
@@ -107,9 +108,12 @@ impl<K: Copy + Ord + Hash> Schedule<K> {
         self.queue.peek().map(|Reverse((due, _, _))| *due)
     }
 
-    /// As [`Schedule::take_due`], for one that is due within [`EARLY_MAX`]: whoever is awake already may save a wake-up.
+    /// As [`Schedule::take_due`], for one that is due soon: whoever is awake already may save a wake-up.
     pub fn take_early(&mut self, mono: Duration) -> Option<Due<K>> {
-        self.take_due(mono + EARLY_MAX)
+        self.drop_void();
+        let Reverse((_, _, key)) = self.queue.peek()?;
+        let early = (self.entries.get(key)?.cadence.interval / EARLY_PART).min(EARLY_MAX);
+        self.take_due(mono + early)
     }
 
     /// Takes one check that is due; it is in flight until [`Schedule::finished`].

@@ -110,7 +110,7 @@ pub(super) async fn addresses(
         Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
         Host::Domain(name) => {
-            let asked = resolver.fresh(name, guard.family, deadline.left());
+            let asked = Box::pin(resolver.fresh(name, guard.family, deadline.left()));
             timed(&mut trace.hop.phases.resolve, asked).await?
         }
     };
@@ -192,6 +192,11 @@ async fn first_connected(addresses: &[SocketAddr], worst: &mut Option<Failure>) 
         let connected = TcpStream::connect(*only).await;
         return connected.map_err(|error| *worst = Some(connect_failure(*only, &error))).ok().map(|stream| (stream, *only));
     }
+    Box::pin(race_all(addresses, worst)).await
+}
+
+/// Several addresses, in turn.
+async fn race_all(addresses: &[SocketAddr], worst: &mut Option<Failure>) -> Option<Connected> {
     let mut waiting = addresses.iter();
     let mut running = FuturesUnordered::new();
     loop {

@@ -100,7 +100,8 @@ impl Dialer {
     pub async fn connect(&self, target: &Target, deadline: Deadline, trace: &mut Trace) -> Result<TcpStream, Failure> {
         match &self.proxy {
             None => connect::connect(target, self.guard, &self.resolver, deadline, trace).await,
-            Some(proxy) => proxy.tunnel(target, self.guard, &self.resolver, deadline, trace).await,
+            // Boxed, as all that is rare: every run would carry the room for it.
+            Some(proxy) => Box::pin(proxy.tunnel(target, self.guard, &self.resolver, deadline, trace)).await,
         }
     }
 
@@ -112,7 +113,7 @@ impl Dialer {
         trace: &mut Trace,
     ) -> Result<(TcpStream, Option<&Proxy>), Failure> {
         match self.proxy.as_ref().filter(|proxy| proxy.takes_requests()) {
-            Some(proxy) => Ok((proxy.connect(target, self.guard, &self.resolver, deadline, trace).await?, Some(proxy))),
+            Some(proxy) => Ok((Box::pin(proxy.connect(target, self.guard, &self.resolver, deadline, trace)).await?, Some(proxy))),
             None => Ok((self.connect(target, deadline, trace).await?, None)),
         }
     }
@@ -145,7 +146,7 @@ impl Dialer {
             _ => certificate_name(&target.host)?,
         };
         let config = self.roots.config(&self.terms, offer)?;
-        handshake::handshake(stream, name, &config, deadline, trace).await
+        Box::pin(handshake::handshake(stream, name, &config, deadline, trace)).await
     }
 }
 

@@ -49,10 +49,10 @@ pub(super) struct Rest {
 impl Client {
     /// Asks `hop` and waits for the head of the answer, over the connection that was kept, if there is a good one.
     pub(super) async fn send(&self, hop: &Hop, deadline: Deadline, trace: &mut Trace) -> Result<(Parts, Rest), Failure> {
-        if let Some((line, seen)) = self.kept_line(hop).await {
+        if let Some((line, seen)) = Box::pin(self.kept_line(hop)).await {
             (trace.hop.address, trace.hop.tls_version, trace.hop.chain) = (seen.address, seen.tls_version, seen.chain);
             trace.hop.reused = true;
-            match self.ask_over(async { Ok(line) }, hop, None, deadline, trace).await {
+            match Box::pin(self.ask_over(async { Ok(line) }, hop, None, deadline, trace)).await {
                 // The server may have closed it while we were writing. Asking twice is harmless for these (RFC 9110 9.2.2).
                 Err(failure) if matches!(failure.reason, Reason::Send | Reason::Receive) && is_repeatable(&hop.method) => {
                     trace.hop = observation::Hop { target: hop.origin.clone(), ..observation::Hop::default() };
@@ -187,12 +187,12 @@ impl Line {
             let (sender, connection) = http1::Builder::new().max_header_size(HEAD_BYTES_MAX).handshake(io).await?;
             return Ok(Line { connection: Some(Box::pin(connection)), sender: Sender::Http1(sender), tasks });
         }
-        let (sender, connection) = http2::Builder::new(tasks.clone())
+        let mut builder = http2::Builder::new(tasks.clone());
+        builder
             .max_header_list_size(HEAD_BYTES_MAX as u32)
             .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .handshake(io)
-            .await?;
+            .initial_connection_window_size(WINDOW_BYTES);
+        let (sender, connection) = Box::pin(builder.handshake(io)).await?;
         Ok(Line { connection: Some(Box::pin(connection)), sender: Sender::Http2(sender), tasks })
     }
 

@@ -424,7 +424,16 @@ async fn without_reuse_every_run_connects() {
     .await;
     let probe = build(&check(format!("http://{vendor}/")).0, &Workshop::new()).unwrap();
     for _ in 0..3 {
-        let seen = probe.run(TIMEOUT).await;
+        let run = probe.run(TIMEOUT);
+        println!(
+            "SIZE {} {} {} {} {}",
+            std::mem::size_of_val(&*run),
+            std::mem::size_of::<crate::probes::http::exchange::Line>(),
+            std::mem::size_of::<crate::probes::failure::Trace>(),
+            std::mem::size_of::<crate::probes::http::Answer>(),
+            std::mem::size_of::<Observation>()
+        );
+        let seen = run.await;
         assert!(!seen.detail.hops[0].reused && seen.phases.connect.is_some());
     }
 }

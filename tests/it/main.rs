@@ -23,6 +23,7 @@ mod incidents_verb;
 mod kinds;
 mod page_changes;
 mod pages;
+mod phases;
 mod probe_route;
 mod push;
 mod receiver_down;

@@ -9,6 +9,7 @@ mod catalog;
 mod cli;
 mod clocks;
 mod crash;
+mod crowd;
 mod evidence;
 mod example_config;
 mod explained;

@@ -112,7 +112,7 @@ impl Trace {
     }
 
     pub fn ended(mut self, outcome: Outcome, reason: Reason, duration: Duration, message: &str) -> Observation {
-        self.detail.message = clean(message, Detail::MESSAGE_CHARS_MAX);
+        self.detail.message = message.to_owned();
         self.detail.http_status = self.hop.http_status.or(self.detail.http_status);
         let mut hops = self.done;
         hops.push(self.hop);
@@ -120,6 +120,8 @@ impl Trace {
         self.detail.hops = hops;
         // The one way out of a run, so that nobody can forget it.
         self.secrets.iter().for_each(|secrets| secrets.redact(&mut self.detail));
+        // Only then, so that no part of a secret is left where the text is cut.
+        self.detail.message = clean(&self.detail.message, Detail::MESSAGE_CHARS_MAX);
         Observation { outcome, reason, duration, phases, detail: self.detail }
     }
 }

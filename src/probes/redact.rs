@@ -15,11 +15,13 @@ pub(super) struct Secrets(Vec<Secret>);
 impl Secrets {
     /// `text` as it is, as the last word of a header (`Bearer x`), percent-encoded and in base64.
     pub fn add(&mut self, text: &str) {
-        let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        let forms = [text.to_owned(), text.split_whitespace().last().unwrap_or_default().to_owned(), encoded, STANDARD.encode(text)];
-        for form in forms {
-            if form.chars().count() >= CHARS_MIN && !self.0.iter().any(|known| known.expose() == form) {
-                self.0.push(Secret::new(form));
+        let last_word = text.split_whitespace().last().unwrap_or_default();
+        for text in [text, last_word] {
+            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            for form in [text.to_owned(), encoded, STANDARD.encode(text)] {
+                if text.chars().count() >= CHARS_MIN && !self.0.iter().any(|known| known.expose() == form) {
+                    self.0.push(Secret::new(form));
+                }
             }
         }
     }

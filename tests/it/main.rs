@@ -5,6 +5,7 @@
 mod accepted_configs;
 mod alerts;
 mod broken_configs;
+mod canary;
 mod catalog;
 mod cli;
 mod clocks;

@@ -83,6 +83,7 @@ impl Request {
         let (Ok((url, path)), Ok(method), true) = (url, method, faults.is_empty()) else {
             return Err(faults);
         };
+        url.query_pairs().filter(|(name, _)| is_secret_parameter(name)).for_each(|(_, value)| secrets.add(&value));
         let sends_credentials = headers.values().any(HeaderValue::is_sensitive) || settings.table("auth").is_some();
         for (name, value) in [(ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip")] {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -212,14 +213,16 @@ impl Hop {
         let query: Vec<String> = self
             .url
             .query_pairs()
-            .map(|(name, value)| {
-                let secret = CREDENTIALS.iter().any(|part| name.to_ascii_lowercase().contains(part));
-                if secret { format!("{name}=…") } else { format!("{name}={value}") }
-            })
+            .map(|(name, value)| if is_secret_parameter(&name) { format!("{name}=…") } else { format!("{name}={value}") })
             .collect();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{} {path}{mark}{} HTTP/{version} ({})", self.method, query.join("&"), self.origin)
     }
+}
+
+/// By its name, as with headers.
+fn is_secret_parameter(name: &str) -> bool {
+    CREDENTIALS.iter().any(|part| name.to_ascii_lowercase().contains(part))
 }
 
 pub(in crate::probes) fn origin(url: &Url) -> String {

@@ -12,6 +12,7 @@ mod batch;
 mod evidence;
 mod lock;
 mod migrate;
+pub mod packing;
 mod pages;
 mod past;
 mod read;

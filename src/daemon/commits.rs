@@ -10,6 +10,7 @@ use crate::clock;
 use crate::health::CheckState;
 use crate::model::{Delivery, Detail};
 use crate::routing::Changes;
+use crate::store::packing::Step;
 use crate::store::{Batch, CheckKey, Declarations, JournalRow, StoreError, Writer};
 use crate::telemetry::Telemetry;
 
@@ -135,6 +136,18 @@ impl Commits {
         let outcome = self.writer.commit(batch);
         self.telemetry.store_operation("commit", began.elapsed(), outcome.is_err());
         self.telemetry.store_up.set(i64::from(outcome.is_ok()));
+        outcome
+    }
+
+    /// Does one step of upkeep, unless the store refuses even what cannot wait.
+    pub fn upkeep(&mut self, step: &Step) -> Result<usize, StoreError> {
+        if self.sealed.is_some() {
+            return Err(StoreError::Busy);
+        }
+        let began = clock::instant();
+        let outcome = self.writer.pack(step);
+        self.telemetry.store_operation("upkeep", began.elapsed(), outcome.is_err());
+        self.checkpoint();
         outcome
     }
 

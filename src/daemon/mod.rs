@@ -11,6 +11,7 @@
 //! is seen outside before it is durable.
 
 mod alerts;
+mod calendar;
 mod commits;
 mod dispatcher;
 mod episode;
@@ -23,6 +24,7 @@ mod ratios;
 mod reader;
 mod recorder;
 mod sources;
+mod upkeep;
 mod watch;
 
 use std::net::SocketAddr;
@@ -41,7 +43,7 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::model::Delivery;
 use crate::probes::Workshop;
-use crate::store::{StoreError, Writer};
+use crate::store::{self, StoreError, Writer};
 use crate::telemetry::Telemetry;
 use crate::web::board::Board;
 use crate::web::push::Failures;
@@ -52,6 +54,7 @@ use mail::Mail;
 use prober::{Command, Prober};
 use reader::{Reader, Subscription};
 use recorder::{AbortOnPanic, Recorder};
+use upkeep::Upkeep;
 
 /// The whole stop; systemd would wait longer, users would not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -74,11 +77,30 @@ type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
 /// Runs until a signal, or with `once` until everything was looked at once and told.
 pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<(), RunError> {
-    let listeners = if once { Vec::new() } else { listen(&config).await? };
     let path = config.path.clone();
     let load: Load = Arc::new(move || load(&path, &workshop));
-    let daemon = Daemon::start(Arc::new(config), listeners, load)?;
+    let mut config = Arc::new(config);
+    loop {
+        match run_on(config.clone(), &load, once).await {
+            Err(RunError::Store(StoreError::Corrupt(what))) if config.store.begin_anew => begin_anew(&config, &what)?,
+            outcome => return outcome,
+        }
+        // What was reloaded since then is in force; what cannot be loaded now never was.
+        config = load().map_or(config, Arc::new);
+    }
+}
+
+async fn run_on(config: Arc<Config>, load: &Load, once: bool) -> Result<(), RunError> {
+    let listeners = if once { Vec::new() } else { listen(&config).await? };
+    let daemon = Daemon::start(config, listeners, load.clone())?;
     if once { daemon.once().await } else { daemon.until_signal().await }
+}
+
+/// A damaged database is moved aside, so that watching goes on with a new one. The next start tells people.
+fn begin_anew(config: &Config, what: &str) -> Result<(), StoreError> {
+    let aside = store::set_aside(&config.store.path, config.store.allow_network_fs, clock::now())?;
+    tracing::error!(damage = what, file = %aside.display(), "the database is damaged; it is kept under this name, and a new one is begun");
+    Ok(())
 }
 
 fn load(path: &std::path::Path, workshop: &Workshop) -> Result<Config, String> {
@@ -137,6 +159,7 @@ struct Daemon {
     stop_looking: CancellationToken,
     stop_sending: CancellationToken,
     dispatcher: tokio::task::JoinHandle<()>,
+    upkeep: Option<tokio::task::JoinHandle<()>>,
     recorder: std::thread::JoinHandle<Result<(), StoreError>>,
     /// Only an error ends the recorder before it is told to.
     recorder_gone: CancellationToken,
@@ -205,6 +228,7 @@ impl Daemon {
         site.telemetry.reload_success_at.set(clock::now().as_seconds());
         Ok(Daemon {
             dispatcher: tokio::spawn(dispatcher.run(heard, stop_sending.clone())),
+            upkeep: None,
             config,
             load,
             site,
@@ -244,6 +268,11 @@ impl Daemon {
         self.site.ready.store(true, Ordering::Release);
         let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
+        self.upkeep = Some(tokio::spawn(upkeep::run(Upkeep {
+            site: self.site.clone(),
+            inputs: self.inputs.clone(),
+            stop: self.stop_sending.clone(),
+        })));
         loop {
             tokio::select! {
                 _ = term.recv() => break,
@@ -352,6 +381,9 @@ impl Daemon {
         self.stop_looking.cancel();
         self.stop_sending.cancel();
         let _ = self.dispatcher.await;
+        if let Some(upkeep) = self.upkeep {
+            let _ = upkeep.await;
+        }
         self.inputs.tell(Input::Stop);
         let ended = tokio::task::spawn_blocking(move || self.recorder.join());
         // What the dispatcher took to hear the last answers is part of the promise.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::alerts::{self, Desk};
 use super::commits::Commits;
@@ -25,8 +25,9 @@ use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
 use crate::model::{Delivery, DeliveryState, Observation, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
+use crate::store::packing::Step;
 use crate::store::{
-    CheckKey, EvidenceWrite, Heartbeat, JournalRow, Reader, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer,
+    CheckKey, Damaged, EvidenceWrite, Heartbeat, JournalRow, Reader, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer,
 };
 use crate::telemetry::Telemetry;
 use crate::web::board::{Board, Waiting, escape};
@@ -66,7 +67,12 @@ pub struct Recorder {
     /// The wall clock at it. Time after it may not be counted as seen: the next daemon will not know of it.
     alive: Timestamp,
     last_checkpoint: Instant,
+    upkeep: Option<Upkeep>,
+    damaged: Option<String>,
 }
+
+/// A step that waits until nothing else does, and who waits for it.
+type Upkeep = (Step, oneshot::Sender<Result<usize, StoreError>>);
 
 impl Recorder {
     /// Joins configuration and history. Writes: vendors and checks are registered.
@@ -113,6 +119,8 @@ impl Recorder {
             last_heartbeat: clock::instant(),
             alive: now.wall,
             last_checkpoint: clock::instant(),
+            upkeep: None,
+            damaged: None,
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
         // What leaves the configuration now is not folded again by later readers: where it stood is written down.
@@ -126,6 +134,7 @@ impl Recorder {
         }
         recorder.end_gone(&outages, now);
         recorder.settle(&registered, now);
+        recorder.judge_store();
         recorder.beat(now, false);
         recorder.take_over()?;
         let scheduled = recorder.scheduled();
@@ -144,17 +153,31 @@ impl Recorder {
         loop {
             let stop = self.gather(inputs);
             self.tick();
-            if !stop && self.commits.due().is_none_or(|due| due > clock::instant()) {
-                continue;
-            }
-            match self.commit() {
-                Err(error) if error.is_passing() && !stop => tracing::warn!(%error, "the store refuses; results wait in memory"),
-                outcome => outcome?,
+            if stop || self.commits.due().is_some_and(|due| due <= clock::instant()) {
+                match self.commit() {
+                    Err(error) if error.is_passing() && !stop => tracing::warn!(%error, "the store refuses; results wait in memory"),
+                    outcome => outcome?,
+                }
             }
             if stop {
                 return self.commits.close();
             }
+            self.keep_up();
+            if let Some(what) = self.damaged.take() {
+                return Err(StoreError::Corrupt(what));
+            }
         }
+    }
+
+    /// One step of upkeep, after what cannot wait.
+    fn keep_up(&mut self) {
+        let Some((step, answer)) = self.upkeep.take() else { return };
+        let outcome = self.commits.upkeep(&step);
+        if let Err(StoreError::Corrupt(what)) = &outcome {
+            self.damaged = Some(what.clone());
+        }
+        // Whoever asked may have been told to stop.
+        let _ = answer.send(outcome);
     }
 
     /// Takes inputs until a batch or the heartbeat is due. Returns whether to stop.
@@ -187,6 +210,8 @@ impl Recorder {
             Input::Reload { config, answer } => {
                 let _ = answer.send(self.reload(config));
             }
+            Input::Upkeep { step, answer } => self.upkeep = Some((step, answer)),
+            Input::Damaged(what) => self.damaged = Some(what),
             Input::Stop => {
                 self.beat(clock::reading(), true);
                 self.checkpoint();
@@ -416,6 +441,12 @@ impl Recorder {
         }
     }
 
+    /// What the disk says of the database.
+    fn judge_store(&mut self) {
+        let damaged = Damaged::beside(self.commits.writer().path());
+        self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_store(damaged.as_ref()));
+    }
+
     fn beat(&mut self, now: Reading, stopped: bool) {
         (self.last_heartbeat, self.alive) = (clock::instant(), now.wall);
         let heartbeat = Heartbeat { wall: now.wall, boot: now.boot, mono: now.mono, boot_id: clock::boot_id(), stopped };
@@ -434,6 +465,7 @@ impl Recorder {
     /// Writes every state down, so that a restart has little to fold.
     fn checkpoint(&mut self) {
         self.last_checkpoint = clock::instant();
+        self.judge_store();
         let through = self.next_seq - 1;
         for (key, watched) in &self.fleet.checks {
             self.commits.state(*key, through, &watched.state);

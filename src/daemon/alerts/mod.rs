@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::incidents::{OutageChange, confirmed_state};
 use crate::model::{Delivery, Identity, Rule, Severity, State, Timestamp, Uuid, VendorId};
 use crate::routing::{Book, Holding, Links, Over, Plan};
-use crate::store::CheckKey;
+use crate::store::{CheckKey, Damaged};
 
 /// Lines of evidence in one message; the rest is counted.
 const EVIDENCE_LINES_MAX: usize = 20;
@@ -123,6 +123,24 @@ impl Desk<'_> {
                 self.now + Duration::from_millis(ms.max(0) as u64) - Duration::from_millis((-ms).max(0) as u64)
             )],
             ..plain(Severity::Warning, self.now)
+        });
+        self.judge(&identity, holding);
+    }
+
+    /// `store`: the database was damaged, and history goes on in a new one.
+    pub fn judge_store(&mut self, damaged: Option<&Damaged>) {
+        let identity = Identity { rule: Rule::Store, vendor: None, subject: self.config.agent.location.clone() };
+        let since = self.book.firing().find(|a| a.identity == identity).map_or(self.now, |a| a.since);
+        let holding = damaged.map(|damaged| Holding {
+            summary: format!("the database was damaged: history begins anew in {}", damaged.new.display()),
+            evidence: vec![
+                format!("the damaged file is kept as {}", damaged.file.display()),
+                match &damaged.backup {
+                    Some(backup) => format!("to go back to the newest sound backup: vendord store restore {}", backup.display()),
+                    None => "no sound backup was found beside it; with one: vendord store restore BACKUP".to_owned(),
+                },
+            ],
+            ..plain(Severity::Critical, since)
         });
         self.judge(&identity, holding);
     }

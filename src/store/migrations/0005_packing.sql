@@ -31,3 +31,9 @@ CREATE TABLE sketches (
     id INTEGER PRIMARY KEY,
     data BLOB NOT NULL
 ) STRICT;
+
+-- When a job of the calendar ran last, so that one that was missed is caught up once.
+CREATE TABLE jobs (
+    name TEXT PRIMARY KEY,
+    last_run INTEGER NOT NULL
+) STRICT;

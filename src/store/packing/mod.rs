@@ -18,7 +18,7 @@ mod step;
 
 use std::time::Duration;
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 pub use chunk::{Unpacker, pack as pack_samples};
 pub use step::{Packed, Step};
@@ -159,6 +159,12 @@ impl Reader {
     /// Whether a kill left a span half written.
     fn is_interrupted(&self) -> Result<bool, StoreError> {
         Ok(self.db.query_row("SELECT EXISTS (SELECT 1 FROM spans WHERE state = 'writing')", [], |r| r.get(0))?)
+    }
+
+    /// When a job of the calendar ran last.
+    pub fn last_run(&self, job: &str) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.db.prepare_cached("SELECT last_run FROM jobs WHERE name = ?1")?.query_row([job], |r| r.get(0)).optional()?;
+        Ok(found.map(Timestamp::from_millis))
     }
 
     fn next_span_id(&self) -> Result<i64, StoreError> {

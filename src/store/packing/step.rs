@@ -31,6 +31,8 @@ pub enum Step {
     ForgetEvidence(Timestamp),
     /// Deletes some of what does not count any more.
     Sweep,
+    /// A job of the calendar was done.
+    Ran(&'static str, Timestamp),
 }
 
 /// The results of a timeline in a span, as they are stored.
@@ -76,6 +78,10 @@ fn apply(tx: &Transaction, step: &Step) -> rusqlite::Result<usize> {
             tx.execute(sql, params![before.as_millis(), SWEPT_ROWS])
         }
         Step::Sweep => sweep(tx),
+        Step::Ran(job, at) => {
+            let sql = "INSERT INTO jobs (name, last_run) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET last_run = excluded.last_run";
+            tx.execute(sql, params![job, at.as_millis()])
+        }
     }
 }
 

@@ -145,7 +145,13 @@ impl Fleet {
         let mut observation = Observation::failed(reason, Duration::from_micros(micros), "");
         observation.outcome = if fails { Outcome::Down } else { Outcome::Up };
         (observation.phases, observation.detail.http_status) = (phases, Some(if fails { 503 } else { 200 }));
-        let run = Run { at, boot: Duration::from_millis(at.as_millis() as u64), outcome: observation.outcome, reason, duration: observation.duration };
+        let run = Run {
+            at,
+            boot: Duration::from_millis(at.as_millis() as u64),
+            outcome: observation.outcome,
+            reason,
+            duration: observation.duration,
+        };
         let Registered { key, terms_id, .. } = self.registered[check];
         let folded = fold(&mut self.states[check], &self.terms, &run, &[]);
         self.seq += 1;
@@ -192,7 +198,12 @@ impl Fleet {
         }
         println!("file       {:>13} bytes", size_bytes(self.writer.path()));
         println!("commit     {:>8.2} us per result", self.committing.as_secs_f64() * 1e6 / results);
-        println!("packing    {:>8.2} us per result in {} steps, the longest {:?}", self.packing.as_secs_f64() * 1e6 / packed, self.steps, self.longest_step);
+        println!(
+            "packing    {:>8.2} us per result in {} steps, the longest {:?}",
+            self.packing.as_secs_f64() * 1e6 / packed,
+            self.steps,
+            self.longest_step
+        );
         let began = Instant::now();
         let key = self.registered[0].key;
         let found = reader.samples(key, Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX)).expect("read");

@@ -152,7 +152,8 @@ fn read_store(desk: &mut Desk, table: &Table) -> Option<Store> {
     };
     let keep_observations = *table.settings.duration("keep_observations")?;
     if keep_observations < KEEP_OBSERVATIONS_MIN {
-        let fault = Fault::new("keep_observations", "results are packed by the day and cannot be kept for less").hint("write at least \"1d\"");
+        let fault =
+            Fault::new("keep_observations", "results are packed by the day and cannot be kept for less").hint("write at least \"1d\"");
         desk.fault(table, fault);
         return None;
     }

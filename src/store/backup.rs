@@ -2,6 +2,7 @@
 
 use std::fs::{File, remove_file, rename};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -29,7 +30,6 @@ pub fn backup(database: &Path, to: &Path) -> Result<u64, StoreError> {
     }
     let unfinished = Unfinished::beside(to)?;
     copy(&Reader::open_of_any_age(database)?, &unfinished.0)?;
-    is_sound(&Reader::open_of_any_age(&unfinished.0)?)?;
     let bytes = File::open(&unfinished.0).and_then(|file| file.sync_all().and_then(|()| file.metadata())).map_err(io)?.len();
     // Not `rename`, which would replace a file that came meanwhile.
     std::fs::hard_link(&unfinished.0, to).map_err(io)?;
@@ -66,14 +66,15 @@ pub fn is_sound(reader: &Reader) -> Result<(), StoreError> {
     }
 }
 
+/// One file that needs no log, and is sound.
 fn copy(reader: &Reader, to: &Path) -> Result<(), StoreError> {
     let mut copy = Connection::open(to)?;
-    {
-        let backup = rusqlite::backup::Backup::new(&reader.db, &mut copy)?;
-        reader.hold_still()?;
-        backup.run_to_completion(PAGES_AT_ONCE, std::time::Duration::ZERO, None)?;
-    }
-    copy.close().map_err(|(_, error)| error.into())
+    reader.hold_still()?;
+    rusqlite::backup::Backup::new(&reader.db, &mut copy)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
+    copy.pragma_update(None, "journal_mode", "DELETE")?;
+    let copy = Reader { db: copy };
+    is_sound(&copy)?;
+    copy.db.close().map_err(|(_, error)| error.into())
 }
 
 /// A file that is removed unless it gets its name.
@@ -90,8 +91,10 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Gone already if it was renamed.
-        let _ = remove_file(&self.0);
+        for ending in ["", "-journal", "-wal", "-shm"] {
+            // Gone already if it was renamed, and after an end without error the others are too.
+            let _ = remove_file(format!("{}{ending}", self.0.display()));
+        }
     }
 }
 

@@ -53,9 +53,8 @@ impl Tier {
             "sketches" => Tier::Sketches,
             "segments" | "outages" | "check_states" | "layers" => Tier::Segments,
             "evidence" | "page_versions" => Tier::Evidence,
-            "sources" | "source_reads" | "source_states" | "component_versions" | "incidents" | "incident_versions" | "declared_statuses" => {
-                Tier::Declared
-            }
+            "sources" | "source_reads" | "source_states" | "component_versions" | "incidents" | "incident_versions"
+            | "declared_statuses" => Tier::Declared,
             "alerts" | "deliveries" | "delivery_alerts" | "attempts" | "suspensions" => Tier::Deliveries,
             _ => Tier::Other,
         }

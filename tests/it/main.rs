@@ -35,4 +35,5 @@ mod scene;
 mod scrape;
 mod store_faults;
 mod tidy;
+mod upkeep;
 mod webhook;

@@ -6,7 +6,7 @@ CREATE TABLE spans (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('hour', 'day')),
     state TEXT NOT NULL CHECK (state IN ('writing', 'whole', 'obsolete', 'expired', 'sketched')),
-    -- Of the hour or day, as the clock had it when most of it came.
+    -- Of its day, as the clock had it when it came.
     starts_at INTEGER NOT NULL,
     first_seq INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,

@@ -21,8 +21,9 @@ pub const STORED_THROUGH: &str = "SELECT coalesce(min(coalesce(s.through_seq, 0)
 pub enum Step {
     /// Adds chunks to a span, which does not count yet.
     Write(Span, Vec<Packed>),
-    /// From now on the span counts, and what it was made of does not. Changes nothing while a state is not stored.
-    Finish(Span),
+    /// Adds the last chunks. From now on the span counts, and what it was made of does not. While a state is not stored it
+    /// does not count yet, and 0 rows are said to be changed.
+    Finish(Span, Vec<Packed>),
     /// What a kill left half written is not gone on with.
     Discard,
     /// The time to keep the results of days that ended before is over.
@@ -66,15 +67,14 @@ impl Writer {
 fn apply(tx: &Transaction, step: &Step) -> rusqlite::Result<usize> {
     match step {
         Step::Write(span, packed) => write(tx, span, packed),
-        Step::Finish(span) => finish(tx, span),
+        Step::Finish(span, packed) => write(tx, span, packed).and_then(|_| finish(tx, span)),
         Step::Discard => tx.execute("UPDATE spans SET state = 'obsolete' WHERE state = 'writing'", []),
         Step::Expire(before) => {
             let sql = "UPDATE spans SET state = 'expired' WHERE kind = 'day' AND state = 'whole' AND to_ms < ?1";
             tx.execute(sql, [before.as_millis()])
         }
         Step::ForgetEvidence(before) => {
-            let sql =
-                "DELETE FROM evidence WHERE (timeline, seq) IN (SELECT timeline, seq FROM evidence WHERE at < ?1 LIMIT ?2)";
+            let sql = "DELETE FROM evidence WHERE (timeline, seq) IN (SELECT timeline, seq FROM evidence WHERE at < ?1 LIMIT ?2)";
             tx.execute(sql, params![before.as_millis(), SWEPT_ROWS])
         }
         Step::Sweep => sweep(tx),
@@ -143,9 +143,11 @@ fn sweep(tx: &Transaction) -> rusqlite::Result<usize> {
 
 /// Deletes chunks of the first span that has to go; the span itself when it has none any more.
 fn sweep_spans(tx: &Transaction) -> rusqlite::Result<usize> {
-    let mut query = tx.prepare_cached("SELECT id, state = 'obsolete' FROM spans WHERE state IN ('obsolete', 'expired') ORDER BY id LIMIT 1")?;
+    let mut query =
+        tx.prepare_cached("SELECT id, state = 'obsolete' FROM spans WHERE state IN ('obsolete', 'expired') ORDER BY id LIMIT 1")?;
     let mut rows = query.query([])?;
-    let Some((id, obsolete)) = rows.next()?.map(|r| Ok::<_, rusqlite::Error>((r.get::<_, i64>(0)?, r.get::<_, bool>(1)?))).transpose()? else {
+    let Some((id, obsolete)) = rows.next()?.map(|r| Ok::<_, rusqlite::Error>((r.get::<_, i64>(0)?, r.get::<_, bool>(1)?))).transpose()?
+    else {
         return Ok(0);
     };
     let mut swept = sweep_table(tx, "chunks", id)?;

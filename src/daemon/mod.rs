@@ -30,7 +30,7 @@ mod watch;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -58,6 +58,8 @@ use upkeep::Upkeep;
 
 /// The whole stop; systemd would wait longer, users would not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// A database that is damaged sooner after it was made lies on a disk that damages.
+const DAMAGED_AT_ONCE: Duration = Duration::from_secs(60);
 /// `run --once` waits this long for its deliveries.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -80,11 +82,18 @@ pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<
     let path = config.path.clone();
     let load: Load = Arc::new(move || load(&path, &workshop));
     let mut config = Arc::new(config);
+    let mut begun_anew: Option<Instant> = None;
     loop {
-        match run_on(config.clone(), &load, once).await {
-            Err(RunError::Store(StoreError::Corrupt(what))) if config.store.begin_anew => begin_anew(&config, &what)?,
+        let what = match run_on(config.clone(), &load, once).await {
+            Err(RunError::Store(StoreError::Corrupt(what))) if config.store.begin_anew => what,
             outcome => return outcome,
+        };
+        // Where a new file was damaged at once, the next one would be too.
+        if begun_anew.is_some_and(|begun| begun.elapsed() < DAMAGED_AT_ONCE) {
+            return Err(StoreError::Corrupt(what).into());
         }
+        begin_anew(&config, &what)?;
+        begun_anew = Some(clock::instant());
         // What was reloaded since then is in force; what cannot be loaded now never was.
         config = load().map_or(config, Arc::new);
     }

@@ -57,6 +57,8 @@ pub struct Recorder {
     clocks: ClockWatch,
     next_seq: i64,
     touched: BTreeSet<CheckKey>,
+    /// Of these, what changed its state.
+    changed: BTreeSet<CheckKey>,
     /// Vendors, by their place, whose pages are to be shown anew.
     pages_touched: BTreeSet<usize>,
     /// Up to when what time does to pages was looked at.
@@ -69,6 +71,8 @@ pub struct Recorder {
     last_checkpoint: Instant,
     upkeep: Option<Upkeep>,
     damaged: Option<String>,
+    /// What people know of the disk.
+    told_full: bool,
 }
 
 /// A step that waits until nothing else does, and who waits for it.
@@ -113,6 +117,7 @@ impl Recorder {
             outbox,
             opinions: Opinions::new(),
             touched: BTreeSet::new(),
+            changed: BTreeSet::new(),
             pages_touched: BTreeSet::new(),
             pages_judged: now.wall,
             reshaped: false,
@@ -121,6 +126,7 @@ impl Recorder {
             last_checkpoint: clock::instant(),
             upkeep: None,
             damaged: None,
+            told_full: false,
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
         // What leaves the configuration now is not folded again by later readers: where it stood is written down.
@@ -250,6 +256,7 @@ impl Recorder {
         let Some(place) = self.fleet.vendor_of(key) else { return };
         self.touched.insert(key);
         if folded.is_urgent() {
+            self.changed.insert(key);
             self.heat(place);
         }
         let now = Reading { wall: at.max(self.clocks.last().wall), ..self.clocks.last() };
@@ -436,15 +443,17 @@ impl Recorder {
         self.with_desk(reading.wall, |desk, _| desk.remind());
         self.fleet.advance_counters(reading.wall);
         self.telemetry.store_size.set(crate::store::size_bytes(self.commits.writer().path()) as i64);
-        if now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY {
+        // The room that a full disk has left is for what changes.
+        if now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY && !self.commits.is_full() {
             self.checkpoint();
         }
     }
 
     /// What the disk says of the database.
     fn judge_store(&mut self) {
-        let damaged = Damaged::beside(self.commits.writer().path());
-        self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_store(damaged.as_ref()));
+        let (damaged, full) = (Damaged::beside(self.commits.writer().path()), self.commits.is_full());
+        self.told_full = full;
+        self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_store(damaged.as_ref(), full));
     }
 
     fn beat(&mut self, now: Reading, stopped: bool) {
@@ -607,6 +616,9 @@ impl Recorder {
             let _ = self.outbox.send(committed);
         }
         outcome?;
+        if self.commits.is_full() != self.told_full {
+            self.judge_store();
+        }
         if std::mem::take(&mut self.reshaped) {
             self.publish_all();
         } else {
@@ -616,7 +628,12 @@ impl Recorder {
     }
 
     fn publish(&mut self, told: bool) {
-        let checks: Vec<_> = std::mem::take(&mut self.touched).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        // A plain result that is held back on a full disk is not shown either; what changed was stored.
+        let held =
+            if self.commits.is_full() { self.touched.extract_if(.., |key| !self.changed.contains(key)).collect() } else { BTreeSet::new() };
+        self.changed.clear();
+        let checks: Vec<_> =
+            std::mem::replace(&mut self.touched, held).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
         let now = clock::now();
         let pages: Vec<_> = std::mem::take(&mut self.pages_touched)
             .into_iter()

@@ -61,7 +61,7 @@ impl Upkeep {
         let path = &config.store.path;
         let mut since = clock::instant();
         let mut apply = |step: Step| {
-            let outcome = self.ask(step);
+            let outcome = runtime.block_on(self.ask(step));
             self.rest(since, runtime);
             since = clock::instant();
             outcome
@@ -80,15 +80,16 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Lets the recorder do it.
-    fn ask(&self, step: Step) -> Result<usize, StoreError> {
-        if self.stop.is_cancelled() {
-            return Err(StoreError::Busy);
-        }
+    /// Lets the recorder do it. One that ended takes no more steps and answers none.
+    async fn ask(&self, step: Step) -> Result<usize, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.inputs.tell(Input::Upkeep { step, answer });
-        // A recorder that is gone takes no more steps.
-        answered.blocking_recv().unwrap_or(Err(StoreError::Busy))
+        if !self.stop.is_cancelled() {
+            self.inputs.tell(Input::Upkeep { step, answer });
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => Err(StoreError::Busy),
+            outcome = answered => outcome.unwrap_or(Err(StoreError::Busy)),
+        }
     }
 
     fn rest(&self, since: Instant, runtime: &Handle) {

@@ -9,6 +9,7 @@
 //! It decides nothing. The one thing of the core it uses is the fold, to bring a stored state up to the last stored run.
 
 mod backup;
+mod ballast;
 mod batch;
 mod damage;
 mod evidence;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use backup::{Restored, backup, restore};
+pub use ballast::Ballast;
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
 pub use damage::{Damaged, set_aside};
 pub use evidence::{EvidenceWrite, HopThen, SeenThen, StoredEvidence};

@@ -210,7 +210,9 @@ impl Reader {
             check.through_seq = seq;
         }
         let last: i64 = self.db.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?;
-        Ok(last.max(packed))
+        // On a full disk a state is stored before the rows that it has taken in.
+        let told = checks.iter().map(|check| check.through_seq).max().unwrap_or(0);
+        Ok(last.max(packed).max(told))
     }
 
     fn all_terms(&self) -> Result<HashMap<i64, (CheckKey, Terms)>, StoreError> {

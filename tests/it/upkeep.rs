@@ -2,8 +2,10 @@
 //! being damaged (F02, F07).
 
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -13,7 +15,7 @@ use vendord::model::{KofN, Observation, Outcome, Reason, SeverityCap, Terms, Tim
 use vendord::store::{Batch, JournalRow, Reader, Registered, RegisteredCheck, Registration, Sample, Writer};
 
 use crate::evidence::{assert_sound, database, number};
-use crate::harness::{Daemon, FakeVendor, Receiver, ms, s};
+use crate::harness::{Daemon, FakeVendor, Receiver, ms, s, skip};
 use crate::scene;
 
 const MINUTE: i64 = 60_000;
@@ -220,6 +222,73 @@ fn damage(path: &Path, table: &str) {
     drop(db);
     let file = File::options().write(true).open(path).expect("it is ours");
     file.write_all_at(&[0xa5; 4096], (page as u64 - 1) * 4096).expect("it can be written");
+}
+
+/// A small disk of its own, where the machine lets us have one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(megabytes: u32) -> Option<SmallDisk> {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(folder.path()).stderr(Stdio::null()).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(SmallDisk(folder));
+        }
+        skip("a full disk", "a tmpfs cannot be mounted here");
+        None
+    }
+
+    /// Takes all the room there is.
+    fn fill(&self) {
+        let mut file = File::create(self.0.path().join("full")).expect("there is room for a name");
+        while file.write_all(&[1; 4096]).is_ok() {}
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.path().join("full")).expect("it was filled");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn f04_on_a_full_disk_people_are_told_and_results_wait() {
+    let Some(disk) = SmallDisk::mount(16) else { return };
+    let (vendor, receiver) = (FakeVendor::start(), Receiver::start());
+    let parts = [scene::receiver("ops", &receiver.url(), scene::PATIENT), scene::route("ops", "")];
+    let path = disk.0.path().join("vendord.db");
+    let store = format!("[store]\nurl = \"sqlite:{}\"\n", path.display());
+    let file = scene::vendor(1, &[scene::check("api", &vendor.url("/"), "interval = \"200ms\"\nretry_interval = \"200ms\"\n")]);
+    let mut daemon = Daemon::new(&scene::config(&parts).replace("[store]\n", &store), &[("acme", &file)]);
+    daemon.start();
+    daemon.wait_for("the vendor up", s(5), |d| (d.metric("vendord_check_state_level", &[]) == Some(1.0)).then_some(()));
+    disk.fill();
+    daemon.wait_for("a person to be told of the disk", s(20), |_| (scene::count(&receiver, "firing", "store") == 1).then_some(()));
+    assert_eq!(daemon.metric("vendord_store_up", &[]), Some(0.0));
+    for (status, state, event) in [(500, 5.0, "firing"), (200, 1.0, "resolved"), (500, 5.0, "firing")] {
+        let before = scene::count(&receiver, event, "vendor.down");
+        vendor.set_all(status);
+        daemon.wait_for("the change to be shown", s(10), |d| (d.metric("vendord_check_state_level", &[]) == Some(state)).then_some(()));
+        daemon.wait_for("the change to be told", s(10), |_| (scene::count(&receiver, event, "vendor.down") == before + 1).then_some(()));
+    }
+    let stored = |path: &Path| number(&Connection::open(path).expect("it can be read"), "SELECT count(*) FROM journal");
+    let hits = vendor.hits("/") as i64;
+    assert!(stored(&path) < hits, "results wait");
+    assert_eq!(scene::count(&receiver, "resolved", "store"), 0, "it is still full");
+
+    disk.free();
+    daemon.wait_for("what waited to be stored", s(10), |_| (stored(&path) >= hits).then_some(()));
+    daemon.wait_for("the end of it to be told", s(5), |_| (scene::count(&receiver, "resolved", "store") == 1).then_some(()));
+    assert_eq!(daemon.metric("vendord_store_up", &[]), Some(1.0));
+    assert!(daemon.term().success());
+    assert!((vendor.hits("/") as i64 - 1..=vendor.hits("/") as i64).contains(&stored(&path)), "nothing is missing");
+    assert_eq!(scene::count(&receiver, "firing", "store"), 1);
+    assert_sound(&daemon);
 }
 
 #[test]

@@ -127,10 +127,18 @@ impl Desk<'_> {
         self.judge(&identity, holding);
     }
 
-    /// `store`: the database was damaged, and history goes on in a new one.
-    pub fn judge_store(&mut self, damaged: Option<&Damaged>) {
+    /// `store`: the database was damaged, and history goes on in a new one; or its disk is full.
+    pub fn judge_store(&mut self, damaged: Option<&Damaged>, full: bool) {
         let identity = Identity { rule: Rule::Store, vendor: None, subject: self.config.agent.location.clone() };
         let since = self.book.firing().find(|a| a.identity == identity).map_or(self.now, |a| a.since);
+        let on_full_disk = full.then(|| Holding {
+            summary: "the disk of the database is full: results wait in memory".to_owned(),
+            evidence: vec![
+                "states, outages and alerts are still stored, as long as 4 MiB last".to_owned(),
+                "what waits is stored in order once there is room".to_owned(),
+            ],
+            ..plain(Severity::Critical, since)
+        });
         let holding = damaged.map(|damaged| Holding {
             summary: format!("the database was damaged: history begins anew in {}", damaged.new.display()),
             evidence: vec![
@@ -142,7 +150,7 @@ impl Desk<'_> {
             ],
             ..plain(Severity::Critical, since)
         });
-        self.judge(&identity, holding);
+        self.judge(&identity, holding.or(on_full_disk));
     }
 
     /// `delivery.failing`: a message to the receiver was given up; it accepts again.

@@ -72,6 +72,8 @@ pub struct Watched {
     pub not_after: Option<Timestamp>,
     phases: Phases,
     http_status: u16,
+    /// Whether the last run went over the connection of the run before; `None` while none did.
+    reused: Option<bool>,
     runs: u64,
     failures: u64,
     by_reason: BTreeMap<Reason, u64>,
@@ -104,7 +106,8 @@ pub struct Vendor {
 #[derive(Default)]
 pub struct Fleet {
     pub vendors: Vec<Vendor>,
-    pub checks: HashMap<CheckKey, Watched>,
+    /// Boxed: a table has room for twice as many.
+    pub checks: HashMap<CheckKey, Box<Watched>>,
     vendor_of: HashMap<CheckKey, usize>,
     places: HashMap<VendorId, usize>,
 }
@@ -149,10 +152,10 @@ impl Fleet {
             let mut keys = Vec::new();
             for check in &vendor.checks {
                 let Some(r) = ids.get(&(vendor.id.as_str(), &*check.id.name)) else { continue };
-                let watched = Watched::new(check, keys.len(), r, self.checks.remove(&r.key), stored.remove(&r.key));
+                let watched = Watched::new(check, keys.len(), r, self.checks.remove(&r.key).map(|old| *old), stored.remove(&r.key));
                 keys.push(r.key);
                 fleet.vendor_of.insert(r.key, place);
-                fleet.checks.insert(r.key, watched);
+                fleet.checks.insert(r.key, Box::new(watched));
             }
             let old = old_vendors.remove(&vendor.id);
             let known = outages.get(&vendor.id);
@@ -181,7 +184,7 @@ impl Fleet {
     }
 
     pub fn checks_of(&self, place: usize) -> impl Iterator<Item = &Watched> {
-        self.vendors[place].checks.iter().filter_map(|key| self.checks.get(key))
+        self.vendors[place].checks.iter().filter_map(|key| self.checks.get(key).map(Box::as_ref))
     }
 
     /// Goes on with the episodes that a restart interrupted.
@@ -325,6 +328,7 @@ impl Watched {
             not_after: None,
             phases: Phases::default(),
             http_status: 0,
+            reused: None,
             runs: 0,
             failures: 0,
             by_reason: BTreeMap::new(),
@@ -341,6 +345,7 @@ impl Watched {
                 not_after: old.not_after,
                 phases: old.phases,
                 http_status: old.http_status,
+                reused: old.reused,
                 runs: old.runs,
                 failures: old.failures,
                 by_reason: old.by_reason,
@@ -368,6 +373,8 @@ impl Watched {
         self.phases = observation.phases;
         let detail @ Detail { http_status, message, .. } = &observation.detail;
         self.http_status = http_status.unwrap_or(0);
+        let reused = detail.last_hop().is_some_and(|hop| hop.reused);
+        self.reused = (reused || self.reused.is_some()).then_some(reused);
         self.not_after = detail.ends_at().or(self.not_after);
         if observation.outcome != Outcome::Unknown {
             self.message.clone_from(message);
@@ -412,6 +419,7 @@ impl Watched {
             state: self.state.standing(),
             phases: self.phases,
             http_status: self.http_status,
+            reused: self.reused,
             not_after: self.not_after,
             runs: self.runs,
             failures: self.failures,

@@ -36,7 +36,7 @@ pub use damage::{Damaged, set_aside};
 pub use evidence::{EvidenceWrite, HopThen, SeenThen, StoredEvidence};
 pub use lock::{Holder, Lock, host_name};
 pub use pages::{ComponentVersion, Declarations, IMPORTED, StoredChange, StoredIncident, StoredSource, StoredVersion};
-pub use past::Past;
+pub use past::{Judged, Past};
 pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredVendor, Suspension};
 pub use samples::{Latency, Sample};
 pub use size::{Older, Size, Tier};

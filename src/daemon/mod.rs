@@ -47,6 +47,7 @@ use crate::web::board::Board;
 use crate::web::push::Failures;
 use crate::web::server::{ReloadRequest, Site, router, serve};
 use dispatcher::{Dispatcher, News, Remembered};
+pub use fleet::registrations;
 use inputs::{Input, Inputs, Reloaded};
 use mail::Mail;
 use prober::{Command, Prober};
@@ -72,13 +73,32 @@ pub enum RunError {
 /// Loads the configuration again; the error is for people, every line of it.
 type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
-/// Runs until a signal, or with `once` until everything was looked at once and told.
-pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<(), RunError> {
-    let listeners = if once { Vec::new() } else { listen(&config).await? };
+/// When a daemon ends.
+pub enum Until {
+    /// At SIGTERM or SIGINT.
+    Signal,
+    /// At such a signal, or when this is cancelled.
+    Told(CancellationToken),
+    /// When everything was looked at once and told. It serves nothing.
+    Looked,
+}
+
+/// Listens where `config` says, and runs.
+pub async fn run(config: Config, workshop: Arc<Workshop>, until: Until) -> Result<(), RunError> {
+    let listeners = if matches!(until, Until::Looked) { Vec::new() } else { listen(&config).await? };
+    run_on(listeners, config, workshop, until).await
+}
+
+/// Runs on addresses that somebody has listened on already.
+pub async fn run_on(listeners: Vec<TcpListener>, config: Config, workshop: Arc<Workshop>, until: Until) -> Result<(), RunError> {
     let path = config.path.clone();
     let load: Load = Arc::new(move || load(&path, &workshop));
     let daemon = Daemon::start(Arc::new(config), listeners, load)?;
-    if once { daemon.once().await } else { daemon.until_signal().await }
+    match until {
+        Until::Looked => daemon.once().await,
+        Until::Signal => daemon.until(CancellationToken::new()).await,
+        Until::Told(told) => daemon.until(told).await,
+    }
 }
 
 fn load(path: &std::path::Path, workshop: &Workshop) -> Result<Config, String> {
@@ -234,7 +254,8 @@ impl Daemon {
         Ok(())
     }
 
-    async fn until_signal(mut self) -> Result<(), RunError> {
+    /// Until a signal, or until it is `told`.
+    async fn until(mut self, told: CancellationToken) -> Result<(), RunError> {
         // Before anybody is told that it is ready: until they are listened for, these signals kill.
         let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
         let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -248,6 +269,7 @@ impl Daemon {
             tokio::select! {
                 _ = term.recv() => break,
                 _ = interrupt.recv() => break,
+                () = told.cancelled() => break,
                 _ = hangup.recv() => drop(self.reload().await),
                 Some(answer) = self.reloads.recv() => drop(answer.send(self.reload().await)),
                 () = gone.cancelled() => return self.stop().await,

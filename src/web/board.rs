@@ -22,6 +22,8 @@ pub struct CheckFigures {
     pub state: health::Standing,
     pub phases: Phases,
     pub http_status: u16,
+    /// Whether the last run went over the connection of the run before; `None` while none did.
+    pub reused: Option<bool>,
     pub not_after: Option<Timestamp>,
     pub runs: u64,
     pub failures: u64,
@@ -147,6 +149,8 @@ pub struct Figures {
     pub uptime: BTreeMap<VendorId, UptimeRatios>,
     /// Mean seconds from start to end of the incidents that ended in a window of [`UPTIME_DAYS`]; likewise.
     pub time_to_resolve: BTreeMap<VendorId, UptimeRatios>,
+    /// Seconds from our first failing run to the vendor's first post, of the last outage that it spoke of.
+    pub acknowledgement_lag: BTreeMap<VendorId, f64>,
 }
 
 /// Shared by the recorder, which writes, and everybody who shows something.

@@ -15,6 +15,8 @@ use crate::model::Uuid;
 
 const CHECKS_EVERY: Duration = Duration::from_secs(5);
 const PAGES_EVERY: Duration = Duration::from_secs(10);
+/// However fast the script is: a check must not time out where it is only slow.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What the main file has to know.
 pub struct Main<'m> {
@@ -75,15 +77,16 @@ group_interval = "0s"
 "#,
         database = format!("sqlite:{}", database.display()),
         web = main.web,
-        checks = main.pace.of(CHECKS_EVERY).as_millis(),
-        pages = main.pace.of(PAGES_EVERY).as_millis(),
+        checks = main.pace.of(CHECKS_EVERY).max(SHORTEST).as_millis(),
+        pages = main.pace.of(PAGES_EVERY).max(SHORTEST).as_millis(),
         receiver = main.receiver,
     )
 }
 
 fn vendor_file(open: &Open) -> String {
     let vendor = open.vendor;
-    let mut text = format!("# Simulated by `vendord demo`.\nname = {:?}\ncategory = {:?}\ntier = {}\n", vendor.name, vendor.category, vendor.tier);
+    let mut text =
+        format!("# Simulated by `vendord demo`.\nname = {:?}\ncategory = {:?}\ntier = {}\n", vendor.name, vendor.category, vendor.tier);
     if let Some((_, page)) = &open.page {
         let _ = write!(text, "\n[[status_pages]]\nurl = \"{}\"\n", page.url());
     }
@@ -98,7 +101,9 @@ fn check_lines(check: &Check, open: &Open) -> String {
     let over = check.degraded_over_ms.map(|ms| format!("degraded_over = \"{ms}ms\"\n")).unwrap_or_default();
     match check.kind {
         Kind::Http(path) => {
-            format!("\n[[checks]]\nname = \"{name}\"\nkind = \"http\"\nurl = \"{api}{path}\"\nexpect = [\"status == 200\", \"$.status == 'ok'\"]\n{over}")
+            format!(
+                "\n[[checks]]\nname = \"{name}\"\nkind = \"http\"\nurl = \"{api}{path}\"\nexpect = [\"status == 200\", \"$.status == 'ok'\"]\n{over}"
+            )
         }
         Kind::Keyed(path) => {
             let auth = format!("auth = {{ bearer = {{ file = \"secrets/{}.txt\" }} }}\n", open.vendor.id);

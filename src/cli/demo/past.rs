@@ -106,7 +106,8 @@ impl<'w> Past<'w> {
             return self.away.to + phase(check);
         }
         let observation = observe(self.world, check, at);
-        let run = Run { at, boot: Duration::ZERO, outcome: observation.outcome, reason: observation.reason, duration: observation.duration };
+        let run =
+            Run { at, boot: Duration::ZERO, outcome: observation.outcome, reason: observation.reason, duration: observation.duration };
         let folded = health::fold(&mut check.state, &check.terms, &run, &[self.away]);
         self.seq += 1;
         self.batch.observations.push(JournalRow { seq: self.seq, terms_id: check.terms_id, at, observation });
@@ -122,9 +123,8 @@ impl<'w> Past<'w> {
     /// What became of a vendor's outage.
     fn judge(&mut self, vendor: usize, at: Timestamp) {
         let of_vendor = self.checks.iter().filter(|check| check.vendor == vendor);
-        let checks: Vec<CheckNow> = of_vendor
-            .map(|c| CheckNow { name: c.cast.name, confirmed: c.state.confirmed, severity: c.terms.severity })
-            .collect();
+        let checks: Vec<CheckNow> =
+            of_vendor.map(|c| CheckNow { name: c.cast.name, confirmed: c.state.confirmed, severity: c.terms.severity }).collect();
         let id = cast::VENDORS[vendor].id;
         let now = incidents::Now { wall: at, boot: Duration::ZERO };
         let latest = self.outages[vendor].as_ref();

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cast::{ACTOR, VENDORS};
 use super::receiver::Told;
-use super::script::{Act, Pace, Script};
+use super::script::{Act, Script};
 use crate::cli::screen;
 use crate::cli::words::{count, lasting};
 use crate::clock;
@@ -63,9 +63,18 @@ impl Terminal {
 
     pub fn greet(&self, places: &Places, script: &Script) {
         let Places { web, receiver, page, .. } = places;
-        let files = format!("{} ({})", places.directory.display(), if places.is_kept { "kept" } else { "removed at the end; --keep DIR keeps them" });
+        let files = format!(
+            "{} ({})",
+            places.directory.display(),
+            if places.is_kept { "kept" } else { "removed at the end; --keep DIR keeps them" }
+        );
         let mut text = format!("\n{}, simulated on this machine: nothing leaves it.\n\n", count(VENDORS.len(), "vendor"));
-        for (what, place) in [("page", web.clone()), ("metrics", format!("{web}metrics")), ("webhooks", format!("{receiver} (printed below)")), ("files", files)] {
+        for (what, place) in [
+            ("page", web.clone()),
+            ("metrics", format!("{web}metrics")),
+            ("webhooks", format!("{receiver} (printed below)")),
+            ("files", files),
+        ] {
             text += &format!("  {:10}{place}\n", what);
         }
         text += &format!("\n{}\n{}", self.bold("What to look at"), self.sights(page, script));
@@ -80,11 +89,13 @@ impl Terminal {
         let until = |at: Timestamp| format!("in {}", lasting(at.since(script.opens_at)));
         let lag = lasting(act.posts_at.since(act.fails_at));
         let lines = [
-            ("now".to_owned(), "Pinewood Maps is slow and its page does not say so; Larkmail says that it is degraded, and we see nothing of it".to_owned()),
-            (String::new(), "Thistle AI refuses our key: that is about us, so it is unknown, and not down".to_owned()),
-            (until(act.fails_at), format!("{} fails: an outage, and a message below, within seconds", ACTOR.name)),
-            (until(act.posts_at), format!("its page says so, {lag} after it failed: {page}")),
-            (until(act.recovers_at), format!("it works again, and at {} its page says so too", clock_of(act.resolves_at))),
+            ("now".to_owned(), "Pinewood Maps is slow, and its page does not say so".to_owned()),
+            (String::new(), "Larkmail says that it is degraded, and our checks see nothing of it".to_owned()),
+            (String::new(), "Thistle AI refuses our key: that is about us, so it is unknown and not down".to_owned()),
+            (until(act.fails_at), format!("{} fails; an outage, and a message below, within seconds", ACTOR.name)),
+            (until(act.posts_at), format!("its page says so, {lag} later: {page}")),
+            (until(act.recovers_at), "it works again".to_owned()),
+            (until(act.resolves_at), "and its page says that, too".to_owned()),
         ];
         lines.iter().map(|(when, what)| format!("  {when:11}{what}\n")).collect()
     }
@@ -125,15 +136,21 @@ impl Terminal {
                 self.happens(&what);
             }
             if nth == 0 {
-                let again = lasting(round(script.act(1).fails_at.since(act.resolves_at), script.pace));
-                self.say(&format!("\nThat was all of it: {} saw it, what it said came later. It happens again in {again}.\n\n", "vendord"));
+                self.say(&after_the_first(&script));
             }
         }
     }
 }
 
-fn round(duration: Duration, pace: Pace) -> Duration {
-    if pace == Pace(1.0) { Duration::from_secs(duration.as_secs()) } else { duration }
+fn after_the_first(script: &Script) -> String {
+    let lag = script.act(0).posts_at.since(script.act(0).fails_at);
+    let again = script.act(1).fails_at.since(script.act(0).resolves_at);
+    format!(
+        "\nThat was it: what we measured began {} before the vendor said so. `outages` has both, and the lag between them.\n\
+         It happens again in {}.\n\n",
+        lasting(lag),
+        lasting(again)
+    )
 }
 
 fn beats(act: &Act) -> [(Timestamp, String); 4] {

@@ -165,7 +165,8 @@ fn incident(number: usize, event: &Event, at: Timestamp) -> Option<Incident> {
 
 fn posts(event: &Event, posted: Posted) -> Vec<Post> {
     let first = event.began + posted.after;
-    let mut posts = vec![Post { at: first, stage: Stage::Investigating, body: "We see an increased number of errors and are looking into it." }];
+    let mut posts =
+        vec![Post { at: first, stage: Stage::Investigating, body: "We see an increased number of errors and are looking into it." }];
     let Some(ended) = event.ended else {
         let at = first + cast::minutes(20);
         posts.push(Post { at, stage: Stage::Identified, body: "We know the cause and are working on it." });

@@ -77,7 +77,7 @@ type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 pub enum Until {
     /// At SIGTERM or SIGINT.
     Signal,
-    /// At such a signal, or when this is cancelled.
+    /// When this is cancelled. Signals are with whoever tells it.
     Told(CancellationToken),
     /// When everything was looked at once and told. It serves nothing.
     Looked,
@@ -96,7 +96,7 @@ pub async fn run_on(listeners: Vec<TcpListener>, config: Config, workshop: Arc<W
     let daemon = Daemon::start(Arc::new(config), listeners, load)?;
     match until {
         Until::Looked => daemon.once().await,
-        Until::Signal => daemon.until(CancellationToken::new()).await,
+        Until::Signal => daemon.until(signalled()?).await,
         Until::Told(told) => daemon.until(told).await,
     }
 }
@@ -142,6 +142,22 @@ async fn stay_near() {
     loop {
         tokio::time::sleep(NEAR).await;
     }
+}
+
+/// Cancelled by SIGTERM or SIGINT. Asked twice, the process ends at once: what was committed is safe, as after a kill.
+fn signalled() -> anyhow::Result<CancellationToken> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    tokio::spawn(async move {
+        let mut asked = async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
+        asked().await;
+        tell.cancel();
+        asked().await;
+        std::process::exit(0);
+    });
+    Ok(told)
 }
 
 /// A running daemon: what is needed to reload and to stop it.
@@ -254,12 +270,9 @@ impl Daemon {
         Ok(())
     }
 
-    /// Until a signal, or until it is `told`.
     async fn until(mut self, told: CancellationToken) -> Result<(), RunError> {
-        // Before anybody is told that it is ready: until they are listened for, these signals kill.
+        // Before anybody is told that it is ready: until it is listened for, this signal kills.
         let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-        let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let gone = self.recorder_gone.clone();
         self.start_looking()?;
         self.site.ready.store(true, Ordering::Release);
@@ -267,19 +280,12 @@ impl Daemon {
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
         loop {
             tokio::select! {
-                _ = term.recv() => break,
-                _ = interrupt.recv() => break,
                 () = told.cancelled() => break,
                 _ = hangup.recv() => drop(self.reload().await),
                 Some(answer) = self.reloads.recv() => drop(answer.send(self.reload().await)),
-                () = gone.cancelled() => return self.stop().await,
+                () = gone.cancelled() => break,
             }
         }
-        tokio::spawn(async move {
-            tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
-            // Asked twice: at once. What was committed is safe, as after a kill.
-            std::process::exit(0);
-        });
         self.stop().await
     }
 

@@ -93,8 +93,11 @@ async fn play(context: &Context, arguments: &Arguments, directory: &Directory) -
     let world = Arc::new(World { began, script: Some(script) });
     let places = stage.places(arguments, directory);
     let Stage { web, receiver, vendors, config, workshop } = stage;
-    servers::start(vendors, &world, &stop);
-    receiver::start(receiver, &terminal, &stop);
+    // The vendors outlive the daemon: that they went away must not be the last thing that it saw.
+    let curtain = CancellationToken::new();
+    let _falls = curtain.clone().drop_guard();
+    servers::start(vendors, &world, &curtain);
+    receiver::start(receiver, &terminal, &curtain);
     terminal.greet(&places, &script);
     tokio::spawn(terminal.tell(script));
     let ended = daemon::run_on(vec![web], config, workshop, Until::Told(stop)).await;

@@ -85,8 +85,8 @@ impl World {
     /// What a check of a vendor feels at `at`.
     pub fn felt(&self, vendor: &Vendor, check: &str, at: Timestamp) -> Felt {
         let lasts = |e: &Event| e.began <= at && e.ended.is_none_or(|ended| at < ended);
-        let felt = self.events(vendor, at).into_iter().filter(|e| e.checks.contains(&check) && lasts(e)).map(|e| e.felt);
-        felt.last().unwrap_or(Felt::Nothing)
+        let mut felt = self.events(vendor, at).into_iter().filter(|e| e.checks.contains(&check) && lasts(e));
+        felt.next_back().map_or(Felt::Nothing, |event| event.felt)
     }
 
     /// What a request of a check takes at `at`: slower by day, with a few that take much longer.

@@ -121,7 +121,7 @@ fn an_outage_is_played_measured_told_and_linked_to_what_the_vendor_says_later() 
     // 4 s after it failed, which was seen at the next run of a check.
     assert!((2.0..=4.0).contains(&lag), "{lag}");
     let metrics = harness::get(port, "/metrics").expect("the daemon answers").text();
-    assert!(metrics.contains("vendord_up") || metrics.contains("vendor=\"acme-pay\""), "{metrics}");
+    assert!(metrics.contains("vendord_outages_total{vendor=\"acme-pay\"} 1"), "{metrics}");
     assert_eq!(demo.stop(Signal::TERM), Some(0));
     assert!(demo.directories().is_empty(), "{:?}", demo.directories());
     assert!(harness::get(port, "/metrics").is_err(), "somebody still listens");

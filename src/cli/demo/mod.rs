@@ -1,13 +1,14 @@
 //! `vendord demo`: the daemon against simulated vendors on the loopback address, with a past and an outage to come.
 //!
 //! - `cast` and `script` are what is played; `world` is what of it holds at an instant, a pure function of time.
-//! - `past` asks the world by a virtual clock and writes what a daemon would have written.
+//! - `past` asks the world by a virtual clock and writes what a daemon would have written; `declared` is what it had read.
 //! - `servers` and `pages` answer for the vendors by the real clock; the daemon that asks them is the one of `run`.
 //! - `files`, `directory`, `receiver` and `terminal` are what the person gets to see.
 //!
 //! It reads no configuration, everything it listens on is on the loopback address, and nothing else is asked for anything.
 
 mod cast;
+mod declared;
 mod directory;
 mod files;
 mod noise;

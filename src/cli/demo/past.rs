@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::cast::{self, Check, Felt, Kind, Vendor};
+use super::declared::statuses;
 use super::noise;
 use super::world::World;
 use crate::blame;
@@ -17,8 +18,8 @@ use crate::config::Config;
 use crate::daemon::registrations;
 use crate::health::{self, Absence, CheckState, Run};
 use crate::incidents::{self, CheckNow};
-use crate::model::{Detail, Observation, Outage, Outcome, Phases, Reason, SegmentReason, Terms, Timestamp, Uuid, VendorId};
-use crate::store::{Batch, CheckKey, JournalRow, Registration, StoreError, StoredEvent, Writer};
+use crate::model::{Detail, Observation, Outage, Outcome, Phases, Reason, Terms, Timestamp, Uuid, VendorId};
+use crate::store::{Batch, CheckKey, Declarations, JournalRow, Registration, StoreError, StoredEvent, Writer};
 
 /// Runs that are committed together: few syncs, little memory.
 const BATCH_ROWS: usize = 20_000;
@@ -91,8 +92,8 @@ impl<'w> Past<'w> {
             queue: checks.iter().enumerate().map(first).collect(),
             merge_gaps: cast::VENDORS.iter().map(|vendor| merge_gap(config, vendor)).collect(),
             outages: vec![None; cast::VENDORS.len()],
-            away: away(world),
-            batch: Batch { events: vec![event(&away(world))], ..Batch::default() },
+            away: world.away(),
+            batch: Batch { events: vec![event(&world.away())], declared: declared(world), ..Batch::default() },
             writer,
             checks,
             seq: 0,
@@ -177,9 +178,8 @@ fn outage_id(vendor: &str, at: Timestamp) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(at.as_millis() as u64, &bytes).into_uuid()
 }
 
-fn away(world: &World) -> Absence {
-    let from = world.began - cast::AWAY.0;
-    Absence { from, to: from + cast::AWAY.1, reason: SegmentReason::MonitorDown }
+fn declared(world: &World) -> Declarations {
+    Declarations { statuses: statuses(world), ..Declarations::default() }
 }
 
 fn event(away: &Absence) -> StoredEvent {

@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::cast::{self, ACTOR, Check, Felt, Kind, Posted, Trouble, Vendor, Work};
 use super::noise;
 use super::script::Script;
-use crate::model::{Impact, Reason, Stage, Timestamp};
+use crate::health::Absence;
+use crate::model::{Impact, Reason, SegmentReason, Stage, Timestamp};
 
 /// What a page says of trouble that is over by now, and when it says that it is over.
 const SETTLES_AFTER: Duration = cast::minutes(12);
 /// What is slow takes so many times as long.
-const SLOW_FACTOR: f64 = 4.5;
+const SLOW_FACTOR: f64 = 6.0;
 
 pub struct World {
     /// Where the past ends.
@@ -82,6 +83,13 @@ pub struct Announced {
 }
 
 impl World {
+    /// Time in which vendord itself did not run.
+    pub fn away(&self) -> Absence {
+        let (ago, lasted) = cast::AWAY;
+        let from = self.began - ago;
+        Absence { from, to: from + lasted, reason: SegmentReason::MonitorDown }
+    }
+
     /// What a check of a vendor feels at `at`.
     pub fn felt(&self, vendor: &Vendor, check: &str, at: Timestamp) -> Felt {
         let lasts = |e: &Event| e.began <= at && e.ended.is_none_or(|ended| at < ended);
@@ -188,5 +196,46 @@ pub fn asks_for(check: &Check, path: &str) -> bool {
         Kind::Http(own) | Kind::Keyed(own) => path == own,
         Kind::Payment => path.starts_with("/v1/"),
         Kind::Tcp => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::demo::cast::VENDORS;
+
+    const BEGAN: Timestamp = Timestamp::from_millis(1_795_466_100_000);
+
+    /// So that what is slow is degraded by the check's own bound, and nothing else is.
+    #[test]
+    fn slow_is_slower_than_the_bound_and_all_else_is_not() {
+        let world = World { began: BEGAN, script: None };
+        let checks = VENDORS.iter().flat_map(|vendor| vendor.checks.iter().map(move |check| (vendor, check)));
+        for (vendor, check) in checks {
+            let Some(over) = check.degraded_over_ms.map(|ms| Duration::from_millis(ms.into())) else { continue };
+            for minutes in 0..90 * 24 * 12 {
+                let at = BEGAN - Duration::from_secs(minutes * 300);
+                let is_slow = world.felt(vendor, check.name, at) == Felt::Slow;
+                assert_eq!(world.latency(vendor, check, at) > over, is_slow, "{}/{} at {at}", vendor.id, check.name);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_posts_before_it_happened_nor_out_of_order() {
+        let world = World { began: BEGAN, script: None };
+        for vendor in &VENDORS {
+            for incident in world.incidents(vendor, BEGAN) {
+                let times: Vec<Timestamp> = incident.posts.iter().map(|post| post.at).collect();
+                assert!(times.is_sorted() && times.iter().all(|at| *at <= BEGAN), "{} {}: {times:?}", vendor.id, incident.title);
+            }
+            let components = vendor.troubles.iter().filter_map(|trouble| trouble.posted).flat_map(|posted| posted.components);
+            for component in components.chain(vendor.works.iter().flat_map(|work| work.components)) {
+                assert!(vendor.components.contains(component), "{} has no {component}", vendor.id);
+            }
+            for check in vendor.troubles.iter().flat_map(|trouble| trouble.checks) {
+                assert!(vendor.checks.iter().any(|known| known.name == *check), "{} has no check {check}", vendor.id);
+            }
+        }
     }
 }

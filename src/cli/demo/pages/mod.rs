@@ -36,8 +36,12 @@ impl<'w> Shown<'w> {
         match (self.platform, path) {
             (_, "/") => Some(Document { content_type: "text/html; charset=utf-8", body: people::page(self) }),
             (Platform::Statuspage | Platform::Incidentio, path) => api::document(self, path),
-            (Platform::Atom, "/history.atom") => Some(Document { content_type: "application/atom+xml", body: feeds::atom(self) }),
-            (Platform::Rss, "/history.rss") => Some(Document { content_type: "application/rss+xml", body: feeds::rss(self) }),
+            (Platform::Atom, path) if path == self.platform.live() => {
+                Some(Document { content_type: "application/atom+xml", body: feeds::atom(self) })
+            }
+            (Platform::Rss, path) if path == self.platform.live() => {
+                Some(Document { content_type: "application/rss+xml", body: feeds::rss(self) })
+            }
             (Platform::Atom | Platform::Rss, _) => None,
         }
     }
@@ -101,7 +105,7 @@ mod tests {
     }
 
     fn live(vendor: &Vendor, seconds: u64) -> Option<Page> {
-        ["/api/v2/summary.json", "/history.atom", "/history.rss"].into_iter().find_map(|path| read(vendor, path, seconds))
+        read(vendor, vendor.platform?.live(), seconds)
     }
 
     #[test]

@@ -205,7 +205,7 @@ pub static VENDORS: [Vendor; 8] = [
                 23,
                 &["api"],
                 Down(HttpStatus),
-                posted(31, Minor, "Sending API answered with errors", &["Sending API"]),
+                posted(45, Minor, "Sending API answered with errors", &["Sending API"]),
             ),
             Trouble {
                 ago: ago(0, 0, 50),

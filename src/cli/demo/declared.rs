@@ -7,7 +7,6 @@ use std::time::Duration;
 use url::Url;
 
 use super::cast::{self, Platform, VENDORS, Vendor};
-use super::noise;
 use super::pages::Shown;
 use super::world::World;
 use crate::declared::{Selection, Standing};
@@ -38,7 +37,7 @@ fn looks(world: &World, vendor: &Vendor) -> Vec<Timestamp> {
     let (began, away) = (world.began - cast::PAST, world.away());
     let posts = world.incidents(vendor, world.began).into_iter().flat_map(|incident| incident.posts).map(|post| post.at);
     let works = world.works(vendor, world.began).into_iter().flat_map(|work| [work.starts_at, work.ends_at]);
-    let changes = posts.chain(works).map(|at| at + READ_WITHIN.mul_f64(noise::fraction(vendor.id, at)));
+    let changes = posts.chain(works).map(|at| at + READ_WITHIN.mul_f64(world.chance(vendor.id, at)));
     let seen = changes.filter(|at| began < *at && *at < world.began && !(away.from <= *at && *at < away.to));
     [began, away.to].into_iter().chain(seen).collect()
 }

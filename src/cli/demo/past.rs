@@ -190,17 +190,22 @@ fn event(away: &Absence) -> StoredEvent {
 /// What a probe would have returned.
 fn observe(world: &World, check: &Watched, at: Timestamp) -> Observation {
     let vendor = &cast::VENDORS[check.vendor];
-    let latency = world.latency(vendor, check.cast, at);
+    let latency = world.latency(vendor, check.cast, at) * requests(check.cast);
     match world.felt(vendor, check.cast.name, at) {
         Felt::Down(reason) => failed(check.cast, reason, latency),
         Felt::Refused => answered(check.cast, Outcome::Unknown, Reason::AuthRejected, latency, 401),
-        Felt::Nothing | Felt::Slow if noise::fraction(&check.id, at) < ODD_RUNS => failed(check.cast, Reason::ConnectTimeout, latency),
+        Felt::Nothing | Felt::Slow if world.chance(&check.id, at) < ODD_RUNS => failed(check.cast, Reason::ConnectTimeout, latency),
         Felt::Nothing | Felt::Slow => {
             let is_slow = check.cast.degraded_over_ms.is_some_and(|over| latency > Duration::from_millis(over.into()));
             let (outcome, reason) = if is_slow { (Outcome::Degraded, Reason::Slow) } else { (Outcome::Up, Reason::Ok) };
             answered(check.cast, outcome, reason, latency, 200)
         }
     }
+}
+
+/// So many follow each other in one run.
+fn requests(check: &Check) -> u32 {
+    if check.kind == Kind::Payment { 3 } else { 1 }
 }
 
 fn failed(check: &Check, reason: Reason, latency: Duration) -> Observation {

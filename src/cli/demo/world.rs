@@ -90,6 +90,11 @@ impl World {
         Absence { from, to: from + lasted, reason: SegmentReason::MonitorDown }
     }
 
+    /// From 0 to 1, the same at the same distance from the beginning: no two demos differ in their past.
+    pub fn chance(&self, name: &str, at: Timestamp) -> f64 {
+        noise::fraction(name, at.millis_since(self.began))
+    }
+
     /// What a check of a vendor feels at `at`.
     pub fn felt(&self, vendor: &Vendor, check: &str, at: Timestamp) -> Felt {
         let lasts = |e: &Event| e.began <= at && e.ended.is_none_or(|ended| at < ended);
@@ -100,7 +105,7 @@ impl World {
     /// What a request of a check takes at `at`: slower by day, with a few that take much longer.
     pub fn latency(&self, vendor: &Vendor, check: &Check, at: Timestamp) -> Duration {
         const DAY_MS: f64 = 86_400_000.0;
-        let chance = noise::fraction(&format!("{}/{} latency", vendor.id, check.name), at);
+        let chance = self.chance(&format!("{}/{} latency", vendor.id, check.name), at);
         let day = (at.as_millis() as f64 / DAY_MS * std::f64::consts::TAU).sin();
         let tail = if chance > 0.985 { 2.2 } else { 1.0 };
         let slow = if self.felt(vendor, check.name, at) == Felt::Slow { SLOW_FACTOR } else { 1.0 };

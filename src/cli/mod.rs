@@ -1,11 +1,13 @@
 //! The command line: arguments in, data to stdout, everything else to stderr, an exit code out. One file per verb.
 //!
-//! A verb makes an [`Answer`] and prints nothing itself, so what it says and how it ends is decided in one place.
+//! A verb makes an [`Answer`] and prints nothing itself, so what it says and how it ends is decided in one place; only
+//! `demo` tells as it goes.
 //! Reading verbs read the store alone, whether a daemon runs or not, and never write. Verbs that write take the store's lock,
 //! so that they refuse to work beside a daemon.
 
 mod alert;
 mod catalog;
+mod demo;
 mod ending;
 mod evidence;
 mod explain;
@@ -43,6 +45,7 @@ use screen::Screen;
 
 const EXAMPLES: &str = "\
 Examples:
+  vendord demo                              see it work, on this machine alone
   vendord init github openai                a configuration to begin with
   vendord lint                              is the configuration right?
   vendord run -c /etc/vendord/vendord.toml  watch the vendors it names
@@ -82,6 +85,8 @@ struct Common {
 enum Verb {
     /// The daemon: watch, record, alert
     Run(run::Arguments),
+    /// See it work: simulated vendors on this machine, with a past and an outage to come
+    Demo(demo::Arguments),
     /// Write a configuration to begin with
     Init(init::Arguments),
     /// Look now and explain: phases, hops, certificates, expectation by expectation
@@ -164,6 +169,7 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
     let context = Context { config: common.config, verbosity, colour_out: screen.colour_out, colour_err: screen.colour_err };
     match verb {
         Verb::Run(arguments) => run::run(&context, &arguments),
+        Verb::Demo(arguments) => demo::demo(&context, &arguments),
         Verb::Init(arguments) => init::init(&context, &arguments),
         Verb::Probe(arguments) => probe::probe(&context, &arguments),
         Verb::Lint(arguments) => lint::lint(&context, &arguments),

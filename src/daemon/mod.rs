@@ -49,6 +49,7 @@ use crate::web::board::Board;
 use crate::web::push::Failures;
 use crate::web::server::{ReloadRequest, Site, router, serve};
 use dispatcher::{Dispatcher, News, Remembered};
+pub use fleet::registrations;
 use inputs::{Input, Inputs, Reloaded};
 use mail::Mail;
 use prober::{Command, Prober};
@@ -77,14 +78,36 @@ pub enum RunError {
 /// Loads the configuration again; the error is for people, every line of it.
 type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
-/// Runs until a signal, or with `once` until everything was looked at once and told.
-pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<(), RunError> {
+/// When a daemon ends.
+pub enum Until {
+    /// At SIGTERM or SIGINT.
+    Signal,
+    /// When this is cancelled. Signals are with whoever tells it.
+    Told(CancellationToken),
+    /// When everything was looked at once and told. It serves nothing.
+    Looked,
+}
+
+/// Listens where `config` says, and runs.
+pub async fn run(config: Config, workshop: Arc<Workshop>, until: Until) -> Result<(), RunError> {
+    let listeners = if matches!(until, Until::Looked) { Vec::new() } else { listen(&config).await? };
+    run_on(listeners, config, workshop, until).await
+}
+
+/// Runs on addresses that somebody has listened on already. A database that proves to be damaged is set aside, and watching
+/// goes on with a new one.
+pub async fn run_on(mut listeners: Vec<TcpListener>, config: Config, workshop: Arc<Workshop>, until: Until) -> Result<(), RunError> {
     let path = config.path.clone();
     let load: Load = Arc::new(move || load(&path, &workshop));
+    let told = match until {
+        Until::Looked => None,
+        Until::Signal => Some(signalled()?),
+        Until::Told(told) => Some(told),
+    };
     let mut config = Arc::new(config);
     let mut begun_anew: Option<Instant> = None;
     loop {
-        let what = match run_on(config.clone(), &load, once).await {
+        let what = match live(listeners, config.clone(), &load, told.clone()).await {
             Err(RunError::Store(StoreError::Corrupt(what))) if config.store.begin_anew => what,
             outcome => return outcome,
         };
@@ -96,13 +119,17 @@ pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<
         begun_anew = Some(clock::instant());
         // What was reloaded since then is in force; what cannot be loaded now never was.
         config = load().map_or(config, Arc::new);
+        listeners = if told.is_some() { listen(&config).await? } else { Vec::new() };
     }
 }
 
-async fn run_on(config: Arc<Config>, load: &Load, once: bool) -> Result<(), RunError> {
-    let listeners = if once { Vec::new() } else { listen(&config).await? };
+/// One life of a daemon on one database; `told` says when it ends, without it ends when everything was looked at once.
+async fn live(listeners: Vec<TcpListener>, config: Arc<Config>, load: &Load, told: Option<CancellationToken>) -> Result<(), RunError> {
     let daemon = Daemon::start(config, listeners, load.clone())?;
-    if once { daemon.once().await } else { daemon.until_signal().await }
+    match told {
+        Some(told) => daemon.until(told).await,
+        None => daemon.once().await,
+    }
 }
 
 /// A damaged database is moved aside, so that watching goes on with a new one. The next start tells people.
@@ -153,6 +180,22 @@ async fn stay_near() {
     loop {
         tokio::time::sleep(NEAR).await;
     }
+}
+
+/// Cancelled by SIGTERM or SIGINT. Asked twice, the process ends at once: what was committed is safe, as after a kill.
+fn signalled() -> anyhow::Result<CancellationToken> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    tokio::spawn(async move {
+        let mut asked = async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
+        asked().await;
+        tell.cancel();
+        asked().await;
+        std::process::exit(0);
+    });
+    Ok(told)
 }
 
 /// A running daemon: what is needed to reload and to stop it.
@@ -267,11 +310,9 @@ impl Daemon {
         Ok(())
     }
 
-    async fn until_signal(mut self) -> Result<(), RunError> {
-        // Before anybody is told that it is ready: until they are listened for, these signals kill.
+    async fn until(mut self, told: CancellationToken) -> Result<(), RunError> {
+        // Before anybody is told that it is ready: until it is listened for, this signal kills.
         let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-        let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let gone = self.recorder_gone.clone();
         self.start_looking()?;
         self.site.ready.store(true, Ordering::Release);
@@ -284,18 +325,12 @@ impl Daemon {
         })));
         loop {
             tokio::select! {
-                _ = term.recv() => break,
-                _ = interrupt.recv() => break,
+                () = told.cancelled() => break,
                 _ = hangup.recv() => drop(self.reload().await),
                 Some(answer) = self.reloads.recv() => drop(answer.send(self.reload().await)),
-                () = gone.cancelled() => return self.stop().await,
+                () = gone.cancelled() => break,
             }
         }
-        tokio::spawn(async move {
-            tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
-            // Asked twice: at once. What was committed is safe, as after a kill.
-            std::process::exit(0);
-        });
         self.stop().await
     }
 

@@ -270,7 +270,9 @@ fn holding_state(vendor: &Vendor, state: State, checks: &[&Watched]) -> Option<H
 fn line(check: &Watched) -> String {
     let confirmed = check.state.confirmed;
     let (since, reason) = confirmed.map_or(("unknown".to_owned(), ""), |c| (utc(c.since), c.reason.as_str()));
-    format!("{} ({}) {reason} since {since}: {}", check.id, check.kind, check.message)
+    // Since the start it may not have run yet.
+    let said = if check.message.is_empty() { String::new() } else { format!(": {}", check.message) };
+    format!("{} ({}) {reason} since {since}{said}", check.id, check.kind)
 }
 
 fn evidence(lines: impl Iterator<Item = String>) -> Vec<String> {

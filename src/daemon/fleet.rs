@@ -254,6 +254,7 @@ impl Fleet {
     fn vendor_figures(&self, place: usize, sources: &Sources, now: Timestamp, alive: Timestamp) -> VendorFigures {
         let v = &self.vendors[place];
         VendorFigures {
+            outage: self.open_outage(place),
             labels: v.labels.clone(),
             info: v.info.clone(),
             checks: self.checks_of(place).map(Watched::figures).collect(),
@@ -261,6 +262,12 @@ impl Fleet {
             counters: self.vendor_counters(place, sources, alive),
             id: v.id.clone(),
         }
+    }
+
+    /// The outage of a vendor that lasts.
+    pub fn open_outage(&self, place: usize) -> Option<Arc<Outage>> {
+        let outage = self.vendors[place].outage.as_ref()?;
+        outage.ended_at.is_none().then(|| Arc::new(outage.clone()))
     }
 
     pub fn page_figures(&self, place: usize, sources: &Sources, now: Timestamp) -> Vec<PageFigures> {
@@ -404,12 +411,17 @@ impl Watched {
 
     fn figures(&self) -> CheckFigures {
         CheckFigures {
+            name: self.id.name.clone(),
+            kind: self.kind,
             labels: self.labels.clone(),
             labels_kind: self.labels_kind.clone(),
             interval: self.terms.interval,
             severity: self.severity(),
             is_http: self.kind == "http",
             state: self.state.standing(),
+            suspect: self.state.suspect(),
+            late_reason: self.state.late_reason(SegmentReason::NoObservation),
+            message: self.message.as_str().into(),
             phases: self.phases,
             http_status: self.http_status,
             not_after: self.not_after,

@@ -1,5 +1,7 @@
-//! Uptime over days, from stored history: figures that no counter of a process can give. Computed beside everything
-//! else, on a read-only connection, once a minute.
+//! Uptime over days and the recent past, from stored history: figures that no counter of a process can give. Computed
+//! beside everything else, on a read-only connection, once a minute.
+//!
+//! What cannot change any more is kept from one time to the next, so that the cost does not grow with the length of the past.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,28 +10,38 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::model::VendorId;
-use crate::store::{Past, StoreError};
+use crate::model::{Segment, Timestamp, VendorId};
+use crate::store::{Past, RecentIncident, StoreError, chain};
 use crate::telemetry::Telemetry;
 use crate::uptime::{Tally, availability, clip};
 use crate::web::board::{Board, UPTIME_DAYS, UptimeRatios};
+use crate::web::history::{self, DAYS, Happened, History};
 
 const EVERY: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
+/// Bars are days of any zone: a day that began before this began less than 90 days ago nowhere.
+const SHOWN: Duration = Duration::from_secs(86_400 * (DAYS as u64 + 1));
+/// What is younger is read anew.
+const KEPT_AFTER: Duration = DAY;
 
 /// Until `stop`.
 pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: CancellationToken) {
+    let mut kept = Kept::default();
     loop {
         let path = path.clone();
-        match tokio::task::spawn_blocking(move || ratios(&path)).await {
-            Ok(Ok((uptime, time_to_resolve))) => {
-                board.update(|figures| (figures.uptime, figures.time_to_resolve) = (uptime, time_to_resolve))
+        let computed = tokio::task::spawn_blocking(move || {
+            let seen = look(&path, &mut kept);
+            (seen, kept)
+        });
+        match computed.await {
+            Ok((seen, back)) => {
+                kept = back;
+                show(&board, &telemetry, seen);
             }
-            Ok(Err(error)) => {
-                telemetry.store_errors.with_label_values(&["uptime"]).inc();
-                tracing::warn!(%error, "cannot compute uptime; the figures of a minute ago stay");
+            Err(error) => {
+                kept = Kept::default();
+                tracing::error!(%error, "computing uptime panicked");
             }
-            Err(error) => tracing::error!(%error, "computing uptime panicked"),
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -40,19 +52,76 @@ pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: C
 
 type ByVendor = BTreeMap<VendorId, UptimeRatios>;
 
-/// Uptime, and the mean time to resolve.
-fn ratios(path: &Path) -> Result<(ByVendor, ByVendor), StoreError> {
+/// What the board gets.
+struct Seen {
+    uptime: ByVendor,
+    time_to_resolve: ByVendor,
+    history: BTreeMap<VendorId, Arc<History>>,
+}
+
+fn show(board: &Board, telemetry: &Telemetry, seen: Result<Seen, StoreError>) {
+    match seen {
+        Ok(seen) => board.update(|figures| {
+            (figures.uptime, figures.time_to_resolve, figures.history) = (seen.uptime, seen.time_to_resolve, seen.history);
+        }),
+        Err(error) => {
+            telemetry.store_errors.with_label_values(&["uptime"]).inc();
+            tracing::warn!(%error, "cannot compute uptime; the figures of a minute ago stay");
+        }
+    }
+}
+
+/// Of each vendor the timeline up to where it can no longer change.
+#[derive(Default)]
+struct Kept(BTreeMap<VendorId, Vec<Segment>>);
+
+fn look(path: &Path, kept: &mut Kept) -> Result<Seen, StoreError> {
     let past = Past::open(path)?;
-    let mut all = BTreeMap::new();
-    for vendor in past.loaded.vendors.iter().filter(|v| !v.retired) {
-        let timeline = past.vendor_timeline(&vendor.id)?;
+    let mut seen = Seen { uptime: BTreeMap::new(), time_to_resolve: time_to_resolve(&past)?, history: BTreeMap::new() };
+    let vendors = past.loaded.vendors.iter().filter(|v| !v.retired);
+    let mut still = Kept::default();
+    for vendor in vendors {
+        let timeline = timeline(&past, &vendor.id, kept.0.remove(&vendor.id).unwrap_or_default(), &mut still)?;
         let over = |days: u64| {
             let window = clip(&timeline, past.now - DAY * days as u32, past.now);
             availability(&Tally::of(&window), 1.0).map(|a| a.point)
         };
-        all.insert(vendor.id.clone(), UPTIME_DAYS.map(over));
+        seen.uptime.insert(vendor.id.clone(), UPTIME_DAYS.map(over));
+        seen.history.insert(vendor.id.clone(), Arc::new(history_of(&past, &vendor.id, &timeline)?));
     }
-    Ok((all, time_to_resolve(&past)?))
+    *kept = still;
+    Ok(seen)
+}
+
+/// What is shown of a vendor's past; what is settled of it is kept.
+fn timeline(past: &Past, vendor: &VendorId, before: Vec<Segment>, still: &mut Kept) -> Result<Vec<Segment>, StoreError> {
+    let from = past.now - SHOWN;
+    let known_until = before.last().map_or(from, |last| last.to);
+    let fresh = clip(&past.vendor_timeline_since(vendor, known_until)?, known_until, past.now);
+    let whole = chain(vec![clip(&before, from, known_until), fresh]);
+    still.0.insert(vendor.clone(), clip(&whole, from, settled(past, vendor)));
+    Ok(whole)
+}
+
+/// Before this nothing of a vendor can change: no run that could still be confirmed began earlier.
+fn settled(past: &Past, vendor: &VendorId) -> Timestamp {
+    let open = past.current_checks(vendor).filter_map(|check| check.state.settled_until(&check.terms));
+    open.chain([past.now - KEPT_AFTER]).min().unwrap_or(past.now)
+}
+
+fn history_of(past: &Past, vendor: &VendorId, timeline: &[Segment]) -> Result<History, StoreError> {
+    let from = past.now - SHOWN;
+    let incidents: Vec<Happened> = past.reader.incidents_since(vendor, from)?.into_iter().map(happened).collect();
+    let changes = past.reader.declared_since(vendor, from)?;
+    // A vendor without a page has no lane of that kind.
+    let has_page = !changes.is_empty() || !incidents.is_empty();
+    let declared = if has_page { history::declared(&changes, &incidents, from, past.now) } else { Vec::new() };
+    Ok(History { to: past.now, measured: history::measured(timeline), declared, incidents })
+}
+
+fn happened(incident: RecentIncident) -> Happened {
+    let RecentIncident { id, title, impact, starts_at, ends_at, open } = incident;
+    Happened { id, title: title.into(), impact, from: starts_at, to: ends_at, open }
 }
 
 /// Mean seconds from start to end of the incidents that ended in each window.

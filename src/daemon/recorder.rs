@@ -585,7 +585,9 @@ impl Recorder {
 
     fn publish(&mut self, told: bool) {
         let checks: Vec<_> = std::mem::take(&mut self.touched).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        let places: BTreeSet<usize> = checks.iter().map(|(place, _, _)| *place).collect();
         let now = clock::now();
+        let outages: Vec<_> = places.into_iter().map(|place| (place, self.fleet.open_outage(place))).collect();
         let pages: Vec<_> = std::mem::take(&mut self.pages_touched)
             .into_iter()
             .map(|place| (place, self.fleet.page_figures(place, &self.sources, now)))
@@ -599,6 +601,11 @@ impl Recorder {
                     *slot = check;
                 }
             }
+            for (place, outage) in outages {
+                if let Some(vendor) = figures.vendors.get_mut(place) {
+                    vendor.outage = outage;
+                }
+            }
             for (place, pages) in pages {
                 if let Some(vendor) = figures.vendors.get_mut(place) {
                     vendor.pages = pages;
@@ -607,6 +614,7 @@ impl Recorder {
             for (vendor, counters) in figures.vendors.iter_mut().zip(counters) {
                 vendor.counters = counters;
             }
+            figures.committed_at = Some(now);
             if let Some((firing, waiting)) = alerts {
                 (figures.alerts_firing, figures.waiting) = (firing, waiting);
             }
@@ -616,9 +624,12 @@ impl Recorder {
     fn publish_all(&mut self) {
         self.touched.clear();
         self.pages_touched.clear();
-        let (vendors, firing, waiting) =
-            (self.fleet.figures(&self.sources, clock::now(), self.alive), self.firing_counts(), self.waiting());
-        self.board.update(|figures| (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting));
+        let now = clock::now();
+        let (vendors, firing, waiting) = (self.fleet.figures(&self.sources, now, self.alive), self.firing_counts(), self.waiting());
+        self.board.update(|figures| {
+            (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting);
+            figures.committed_at = Some(now);
+        });
     }
 
     fn firing_counts(&self) -> [u64; 3] {

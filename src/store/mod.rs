@@ -15,6 +15,7 @@ mod migrate;
 mod pages;
 mod past;
 mod read;
+mod recent;
 mod timeline;
 mod verify;
 mod write;
@@ -29,7 +30,8 @@ pub use lock::{Holder, Lock, host_name};
 pub use pages::{ComponentVersion, Declarations, IMPORTED, StoredChange, StoredIncident, StoredSource, StoredVersion};
 pub use past::Past;
 pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredVendor, Suspension};
-pub use timeline::since;
+pub use recent::RecentIncident;
+pub use timeline::{chain, since};
 pub use verify::verify;
 pub use write::{Registered, Writer};
 

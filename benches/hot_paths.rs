@@ -117,6 +117,7 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
         state: state.standing(),
         phases: Observation::failed(Reason::Ok, Duration::ZERO, "").phases,
         http_status: 200,
+        reused: None,
         not_after: None,
         runs: 1,
         failures: 0,

@@ -4,6 +4,8 @@
 //! become. So a reload, a restart or a change that came twice cannot open or end one wrongly. Neither unknown time nor a
 //! restart ends an outage; only confirmed recovery does, or that nothing counts any more.
 
+pub mod correlate;
+
 use std::time::Duration;
 
 use crate::health::{Confirmed, capped};

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::status::{self, VendorStatus};
 use super::table::Table;
 use super::words::{clock_time, instant, lasting, tame};
-use super::{Answer, Context, Exit, Failure, evidence, find, to_json};
-use crate::model::{Blame, Outage, State, Timestamp};
-use crate::store::{Past, StoredCheck, StoredEvidence, StoredIncident};
+use super::{Answer, Context, Exit, Failure, evidence, find, outages, to_json};
+use crate::model::{Blame, State, Timestamp};
+use crate::store::{Judged, Past, StoredCheck, StoredEvidence, StoredIncident};
 use crate::uptime::clip;
 
 #[derive(Args)]
@@ -56,8 +56,8 @@ pub fn explain(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
     let past = Past::open(&context.store_path()?)?;
     let vendor = find::vendor(&past, &arguments.vendor)?;
     let (status, incidents) = status::with_incidents(&past, vendor)?;
-    let outage = past.reader.latest_outages("")?.remove(&vendor.id).filter(|outage| outage.ended_at.is_none());
-    let from = outage.as_ref().map_or(past.now - EVIDENCE_OF, |outage| outage.started_at);
+    let outage = past.outages(past.now)?.into_iter().find(|judged| judged.outage.vendor == vendor.id && judged.outage.ended_at.is_none());
+    let from = outage.as_ref().map_or(past.now - EVIDENCE_OF, |judged| judged.outage.started_at);
     let seen = past.reader.evidence(&vendor.id, from, past.now)?;
     let checks: Vec<&StoredCheck> = past.current_checks(&vendor.id).collect();
     let exit = Exit::finding_if(status.has_problem());
@@ -66,7 +66,7 @@ pub fn explain(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
             schema: 1,
             status: &status,
             terms: checks.iter().map(|check| terms(check)).collect(),
-            blame: outage.as_ref().map(|outage| outage.blame),
+            blame: outage.as_ref().map(|judged| judged.outage.blame),
             evidence: seen.iter().map(evidence::Shown::of).collect(),
         })
     } else {
@@ -94,7 +94,7 @@ struct Told<'t> {
     past: &'t Past,
     status: &'t VendorStatus,
     checks: Vec<&'t StoredCheck>,
-    outage: Option<Outage>,
+    outage: Option<Judged>,
     incidents: Vec<StoredIncident>,
     seen: Vec<StoredEvidence>,
     coloured: bool,
@@ -118,14 +118,16 @@ impl Told<'_> {
         let since =
             self.status.since.map_or(String::new(), |since| format!(" since {} ({})", instant(since), lasting(self.past.now.since(since))));
         let mut text = format!("{}: measured {measured}{since}, {declared}\n", self.status.vendor);
-        if let Some(outage) = &self.outage {
+        if let Some(judged) = &self.outage {
+            let outage = &judged.outage;
             text += &format!(
-                "  outage {} began {}, confirmed {}, by {}; blame: {}\n",
+                "  outage {} began {}, confirmed {}, by {}; blame: {}; posted by the vendor: {}\n",
                 find::short(outage.id),
                 instant(outage.started_at),
                 instant(outage.confirmed_at),
                 outage.checks.join(", "),
-                outage.blame.as_str()
+                outage.blame.as_str(),
+                outages::posted(judged, self.past.now)
             );
         }
         text

@@ -72,6 +72,8 @@ pub struct Watched {
     pub not_after: Option<Timestamp>,
     phases: Phases,
     http_status: u16,
+    /// Whether the last run went over the connection of the run before; `None` while none did.
+    reused: Option<bool>,
     runs: u64,
     failures: u64,
     by_reason: BTreeMap<Reason, u64>,
@@ -332,6 +334,7 @@ impl Watched {
             not_after: None,
             phases: Phases::default(),
             http_status: 0,
+            reused: None,
             runs: 0,
             failures: 0,
             by_reason: BTreeMap::new(),
@@ -348,6 +351,7 @@ impl Watched {
                 not_after: old.not_after,
                 phases: old.phases,
                 http_status: old.http_status,
+                reused: old.reused,
                 runs: old.runs,
                 failures: old.failures,
                 by_reason: old.by_reason,
@@ -375,6 +379,8 @@ impl Watched {
         self.phases = observation.phases;
         let detail @ Detail { http_status, message, .. } = &observation.detail;
         self.http_status = http_status.unwrap_or(0);
+        let reused = detail.last_hop().is_some_and(|hop| hop.reused);
+        self.reused = (reused || self.reused.is_some()).then_some(reused);
         self.not_after = detail.ends_at().or(self.not_after);
         if observation.outcome != Outcome::Unknown {
             self.message.clone_from(message);
@@ -424,6 +430,7 @@ impl Watched {
             message: self.message.as_str().into(),
             phases: self.phases,
             http_status: self.http_status,
+            reused: self.reused,
             not_after: self.not_after,
             runs: self.runs,
             failures: self.failures,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Segment, Timestamp, VendorId};
-use crate::store::{Past, RecentIncident, StoreError, chain};
+use crate::store::{Judged, Past, RecentIncident, StoreError, chain};
 use crate::telemetry::Telemetry;
 use crate::uptime::{Tally, availability, clip};
 use crate::web::board::{Board, UPTIME_DAYS, UptimeRatios};
@@ -19,6 +19,8 @@ use crate::web::history::{self, DAYS, Happened, History};
 
 const EVERY: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
+/// The longest window.
+const LONGEST: Duration = Duration::from_secs(UPTIME_DAYS[UPTIME_DAYS.len() - 1] * DAY.as_secs());
 /// Bars are days of any zone: a day that began before this began less than 90 days ago nowhere.
 const SHOWN: Duration = Duration::from_secs(86_400 * (DAYS as u64 + 1));
 /// What is younger is read anew.
@@ -56,13 +58,15 @@ type ByVendor = BTreeMap<VendorId, UptimeRatios>;
 struct Seen {
     uptime: ByVendor,
     time_to_resolve: ByVendor,
+    acknowledgement_lag: BTreeMap<VendorId, f64>,
     history: BTreeMap<VendorId, Arc<History>>,
 }
 
 fn show(board: &Board, telemetry: &Telemetry, seen: Result<Seen, StoreError>) {
     match seen {
         Ok(seen) => board.update(|figures| {
-            (figures.uptime, figures.time_to_resolve, figures.history) = (seen.uptime, seen.time_to_resolve, seen.history);
+            (figures.uptime, figures.time_to_resolve) = (seen.uptime, seen.time_to_resolve);
+            (figures.acknowledgement_lag, figures.history) = (seen.acknowledgement_lag, seen.history);
         }),
         Err(error) => {
             telemetry.store_errors.with_label_values(&["uptime"]).inc();
@@ -77,7 +81,14 @@ struct Kept(BTreeMap<VendorId, Vec<Segment>>);
 
 fn look(path: &Path, kept: &mut Kept) -> Result<Seen, StoreError> {
     let past = Past::open(path)?;
-    let mut seen = Seen { uptime: BTreeMap::new(), time_to_resolve: time_to_resolve(&past)?, history: BTreeMap::new() };
+    let mut outages = latest_outages(&past)?;
+    let lag = |(vendor, judged): (&VendorId, &Latest)| Some((vendor.clone(), judged.spoken_of.as_ref()?.lag_ms()? as f64 / 1000.0));
+    let mut seen = Seen {
+        uptime: BTreeMap::new(),
+        time_to_resolve: time_to_resolve(&past)?,
+        acknowledgement_lag: outages.iter().filter_map(lag).collect(),
+        history: BTreeMap::new(),
+    };
     let vendors = past.loaded.vendors.iter().filter(|v| !v.retired);
     let mut still = Kept::default();
     for vendor in vendors {
@@ -87,7 +98,8 @@ fn look(path: &Path, kept: &mut Kept) -> Result<Seen, StoreError> {
             availability(&Tally::of(&window), 1.0).map(|a| a.point)
         };
         seen.uptime.insert(vendor.id.clone(), UPTIME_DAYS.map(over));
-        seen.history.insert(vendor.id.clone(), Arc::new(history_of(&past, &vendor.id, &timeline)?));
+        let latest = outages.remove(&vendor.id).and_then(|outages| outages.last);
+        seen.history.insert(vendor.id.clone(), Arc::new(history_of(&past, &vendor.id, &timeline, latest)?));
     }
     *kept = still;
     Ok(seen)
@@ -109,14 +121,34 @@ fn settled(past: &Past, vendor: &VendorId) -> Timestamp {
     open.chain([past.now - KEPT_AFTER]).min().unwrap_or(past.now)
 }
 
-fn history_of(past: &Past, vendor: &VendorId, timeline: &[Segment]) -> Result<History, StoreError> {
+/// The latest outages of a vendor.
+#[derive(Default)]
+struct Latest {
+    last: Option<Judged>,
+    /// The last one that the vendor spoke of.
+    spoken_of: Option<Judged>,
+}
+
+fn latest_outages(past: &Past) -> Result<BTreeMap<VendorId, Latest>, StoreError> {
+    let mut latest: BTreeMap<VendorId, Latest> = BTreeMap::new();
+    for judged in past.outages(past.now - LONGEST)? {
+        let of_vendor = latest.entry(judged.outage.vendor.clone()).or_default();
+        if judged.post.is_some() && of_vendor.spoken_of.is_none() {
+            of_vendor.spoken_of = Some(judged.clone());
+        }
+        of_vendor.last.get_or_insert(judged);
+    }
+    Ok(latest)
+}
+
+fn history_of(past: &Past, vendor: &VendorId, timeline: &[Segment], latest: Option<Judged>) -> Result<History, StoreError> {
     let from = past.now - SHOWN;
     let incidents: Vec<Happened> = past.reader.incidents_since(vendor, from)?.into_iter().map(happened).collect();
     let changes = past.reader.declared_since(vendor, from)?;
     // A vendor without a page has no lane of that kind.
     let has_page = !changes.is_empty() || !incidents.is_empty();
     let declared = if has_page { history::declared(&changes, &incidents, from, past.now) } else { Vec::new() };
-    Ok(History { to: past.now, measured: history::measured(timeline), declared, incidents })
+    Ok(History { to: past.now, latest, measured: history::measured(timeline), declared, incidents })
 }
 
 fn happened(incident: RecentIncident) -> Happened {
@@ -127,9 +159,8 @@ fn happened(incident: RecentIncident) -> Happened {
 /// Mean seconds from start to end of the incidents that ended in each window.
 fn time_to_resolve(past: &Past) -> Result<ByVendor, StoreError> {
     let window = |days: u64| past.now - DAY * days as u32;
-    let longest = window(UPTIME_DAYS[UPTIME_DAYS.len() - 1]);
     let mut sums: BTreeMap<VendorId, [(f64, u32); UPTIME_DAYS.len()]> = BTreeMap::new();
-    for (vendor, end, took) in past.reader.resolved_since(longest)? {
+    for (vendor, end, took) in past.reader.resolved_since(past.now - LONGEST)? {
         let sums = sums.entry(vendor).or_default();
         for (sum, _) in sums.iter_mut().zip(UPTIME_DAYS).filter(|(_, days)| end > window(*days)) {
             *sum = (sum.0 + took.as_secs_f64(), sum.1 + 1);

@@ -213,6 +213,8 @@ pub struct Hop {
     pub address: Option<SocketAddr>,
     pub phases: Phases,
     pub http_status: Option<u16>,
+    /// `1.1`, `2`
+    pub http_version: Option<&'static str>,
     pub tls_version: Option<&'static str>,
     pub chain: Option<Arc<Chain>>,
     /// It was the connection of the run before: nothing was resolved, connected or verified for this one.

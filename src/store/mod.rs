@@ -28,7 +28,7 @@ pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, Sto
 pub use evidence::{EvidenceWrite, HopThen, SeenThen, StoredEvidence};
 pub use lock::{Holder, Lock, host_name};
 pub use pages::{ComponentVersion, Declarations, IMPORTED, StoredChange, StoredIncident, StoredSource, StoredVersion};
-pub use past::Past;
+pub use past::{Judged, Past};
 pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredVendor, Suspension};
 pub use recent::RecentIncident;
 pub use timeline::{chain, since};

@@ -10,6 +10,7 @@ use super::write::to_json;
 use super::{Reader, StoreError};
 use crate::declared::archive::{Change, Entry, Kind, Ledger, Record, Version};
 use crate::declared::{PageState, Reads};
+use crate::incidents::correlate::Post;
 use crate::model::page::Component;
 use crate::model::time::millis;
 use crate::model::{SourceId, Status, Timestamp, Uuid, VendorId};
@@ -363,6 +364,33 @@ impl Reader {
             Ok((VendorId::new(r.get::<_, String>(0)?), end, end.since(start)))
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What every vendor posted about what we use, by vendor, and did not take back, if it lasted at `since` or later.
+    /// Impact `none` is no word of trouble.
+    pub fn posts(&self, since: Timestamp) -> Result<BTreeMap<VendorId, Vec<Post>>, StoreError> {
+        let rows = self.list(
+            &format!(
+                "SELECT vendor, id, starts_at, ends_at, first_seen_at, imported,
+                   (SELECT min(json_extract(u.value, '$.at')) FROM json_each(facts, '$.updates') u)
+                 FROM incidents WHERE kind = 'incident' AND concerns = 1 AND removed = 0 AND impact IS NOT 'none'
+                   AND (ends_at IS NULL OR ends_at >= {})",
+                since.as_millis()
+            ),
+            |r| {
+                let instant = |column: usize| Ok::<_, rusqlite::Error>(r.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
+                let seen = Timestamp::from_millis(r.get(4)?);
+                let live = !r.get::<_, bool>(5)?;
+                // What came with a page's past was seen long after it was posted.
+                let said = instant(6)?.or(instant(2)?.filter(|_| !live)).unwrap_or(seen).min(seen);
+                let post =
+                    Post { incident: uuid(r, 1)?, started_at: instant(2)?.unwrap_or(said), resolved_at: instant(3)?, posted_at: said };
+                Ok((VendorId::new(r.get::<_, String>(0)?), post))
+            },
+        )?;
+        let mut posts: BTreeMap<VendorId, Vec<Post>> = BTreeMap::new();
+        rows.into_iter().for_each(|(vendor, post)| posts.entry(vendor).or_default().push(post));
+        Ok(posts)
     }
 
     /// For how long each vendor declared an outage, up to the last change of what it declares.

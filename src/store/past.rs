@@ -1,5 +1,6 @@
 //! The store as one instant of it: states, timelines, and the `now` at which they are looked at.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::timeline::{Watcher, chain};
@@ -7,7 +8,8 @@ use super::{Loaded, Lock, Reader, StoreError, StoredCheck, StoredSource};
 use crate::clock;
 use crate::declared::vendor_declared;
 use crate::health::{capped, vendor_state};
-use crate::model::{Segment, SegmentReason, SeverityCap, State, Status, Timestamp, VendorId};
+use crate::incidents::correlate::{Class, LINKED_WITHIN, Post, class_of, post_about};
+use crate::model::{Outage, Segment, SegmentReason, SeverityCap, State, Status, Timestamp, VendorId};
 use crate::uptime::{Part, combine, merge};
 
 pub struct Past {
@@ -16,6 +18,23 @@ pub struct Past {
     /// The wall clock, or the last run where the clock stepped back behind it: history is not cut off.
     pub now: Timestamp,
     runs: bool,
+}
+
+/// An outage, and their word against our clock.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub outage: Outage,
+    pub post: Option<Post>,
+    pub class: Option<Class>,
+    /// Whether there is a place where the vendor could have said something.
+    pub has_page: bool,
+}
+
+impl Judged {
+    /// Milliseconds from our first failing run to the vendor's first post; negative: the vendor told us first.
+    pub fn lag_ms(&self) -> Option<i64> {
+        Some(self.post?.lag_ms(&self.outage))
+    }
 }
 
 impl Past {
@@ -27,6 +46,19 @@ impl Past {
         let latest = loaded.checks.iter().filter_map(|check| check.state.last).map(|last| last.at).max();
         let now = latest.map_or(clock::now(), |latest| latest.max(clock::now()));
         Ok(Past { reader, loaded, now, runs })
+    }
+
+    /// The outages that lasted at `since` or later, newest first, each with what its vendor said of it.
+    pub fn outages(&self, since: Timestamp) -> Result<Vec<Judged>, StoreError> {
+        let posts = self.reader.posts(since - LINKED_WITHIN)?;
+        let with_pages: BTreeSet<VendorId> = self.reader.sources()?.into_iter().map(|source| source.id.vendor).collect();
+        let judged = |outage: Outage| {
+            let post = posts.get(&outage.vendor).and_then(|posts| post_about(&outage, posts, self.now)).copied();
+            let has_page = with_pages.contains(&outage.vendor);
+            Judged { class: class_of(&outage, post.as_ref(), has_page, self.now), outage, post, has_page }
+        };
+        let outages = self.reader.outages("")?.into_iter();
+        Ok(outages.filter(|outage| outage.ended_at.is_none_or(|end| end >= since)).map(judged).collect())
     }
 
     /// Every timeline of a vendor's checks: retired ones and further locations too.

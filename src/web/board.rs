@@ -31,6 +31,8 @@ pub struct CheckFigures {
     pub message: Arc<str>,
     pub phases: Phases,
     pub http_status: u16,
+    /// Whether the last run went over the connection of the run before; `None` while none did.
+    pub reused: Option<bool>,
     pub not_after: Option<Timestamp>,
     pub runs: u64,
     pub failures: u64,
@@ -196,6 +198,8 @@ pub struct Figures {
     pub history: BTreeMap<VendorId, Arc<History>>,
     /// When something was last made durable: the daemon's pulse.
     pub committed_at: Option<Timestamp>,
+    /// Seconds from our first failing run to the vendor's first post, of the last outage that it spoke of.
+    pub acknowledgement_lag: BTreeMap<VendorId, f64>,
 }
 
 /// Shared by the recorder, which writes, and everybody who shows something.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::store::Judged;
 use crate::model::{Impact, Segment, State, Status, Timestamp, Uuid};
 
 /// How far back bars reach.
@@ -39,13 +40,15 @@ impl Happened {
 }
 
 /// What is drawn.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct History {
     /// Up to when it was looked at.
     pub to: Timestamp,
     pub measured: Vec<Stretch>,
     pub declared: Vec<Stretch>,
     pub incidents: Vec<Happened>,
+    /// The latest outage, and what the vendor said of it by then.
+    pub latest: Option<Judged>,
 }
 
 /// A timeline on the scale of pages.

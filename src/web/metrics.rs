@@ -109,6 +109,19 @@ pub const FAMILIES: &[Family] = &[
     family("vendord_outages_total", "counter", "vendor, blame", "Outages that began since the daemon started, by blame.", |p| {
         p.vendors(|p, v| p.series(&format!("{},blame=\"inconclusive\"", v.labels), v.counters.outages as f64));
     }),
+    family(
+        "vendord_vendor_acknowledgement_lag_seconds",
+        "gauge",
+        "vendor",
+        "From our first failing run to the vendor's first post, of the last outage that it spoke of; negative: it posted first. Absent when none.",
+        |p| {
+            p.vendors(|p, v| {
+                if let Some(lag) = p.figures.acknowledgement_lag.get(&v.id) {
+                    p.series(&v.labels, *lag);
+                }
+            });
+        },
+    ),
     full(
         "vendord_component_status_level",
         "gauge",
@@ -247,6 +260,19 @@ pub const FAMILIES: &[Family] = &[
             }
         });
     }),
+    family(
+        "vendord_check_connection_reused",
+        "gauge",
+        "vendor, check",
+        "Checks with reuse = true: 1 when the last run went over the connection of the run before, and measured warm latency.",
+        |p| {
+            p.checks(|p, c| {
+                if let Some(reused) = c.reused {
+                    p.series(&c.labels, f64::from(u8::from(reused)));
+                }
+            });
+        },
+    ),
     family(
         "vendord_check_tls_not_after_timestamp_seconds",
         "gauge",

@@ -118,6 +118,9 @@ fn render(kind: &str, observation: &Observation) -> String {
     if is_http(kind) {
         page.gauge("probe_http_status_code", "Response HTTP status code", &[("", f64::from(detail.http_status.unwrap_or(0)))]);
         page.gauge("probe_http_redirects", "The number of redirects", &[("", detail.hops.len().saturating_sub(1) as f64)]);
+        if let Some(version) = detail.last_hop().and_then(|hop| hop.http_version?.parse().ok()) {
+            page.gauge("probe_http_version", "Returns the version of HTTP of the probe response", &[("", version)]);
+        }
         let tls = detail.last_hop().is_some_and(|hop| hop.tls_version.is_some());
         page.gauge("probe_http_ssl", "Indicates if SSL was used for the final redirect", &[("", f64::from(tls))]);
     }

@@ -31,7 +31,7 @@ fn a_look_on_request_is_answered_in_the_names_that_dashboards_know() {
     let (api, text) = look("api");
     assert_eq!(api.get("probe_success", &[]), Some(1.0));
     assert_eq!(api.get("probe_http_status_code", &[]), Some(200.0));
-    assert_eq!(api.get("probe_ip_protocol", &[]), Some(4.0));
+    assert_eq!((api.get("probe_ip_protocol", &[]), api.get("probe_http_version", &[])), (Some(4.0), Some(1.1)));
     for phase in ["resolve", "connect", "tls", "processing", "transfer"] {
         assert!(api.get("probe_http_duration_seconds", &[("phase", phase)]).is_some(), "{phase}: {text}");
     }

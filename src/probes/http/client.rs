@@ -208,6 +208,7 @@ impl Client {
             let asked = self.send(&hop, deadline, trace).await;
             let (head, rest) = asked.inspect_err(|_| trace.detail.evidence = evidence(&hop.line("1.1"), "", &[]))?;
             trace.hop.http_status = Some(head.status.as_u16());
+            trace.hop.http_version = Some(exchange::version_word(head.version));
             if let Some(jar) = &mut jar {
                 jar.keep(&hop.url, &head.headers, clock::now());
             }

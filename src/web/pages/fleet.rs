@@ -12,10 +12,11 @@ use axum::response::Response;
 use super::parts::{self, When};
 use super::{Frame, Place};
 use crate::config::{Config, Vendor};
-use crate::model::{State, Status, Timestamp};
+use crate::model::{Status, Timestamp};
 use crate::uptime::{Round, percent};
 use crate::web::bars::{self, Bars};
 use crate::web::board::{Figures, VendorFigures};
+use crate::web::history::History;
 use crate::web::look::Look;
 use crate::web::server::Site;
 use crate::web::visit::Visit;
@@ -152,7 +153,7 @@ fn made(visit: &Visit, site: &Site, config: &Config, figures: &Figures) -> Fleet
         frame: Frame::new(visit, site, Place::Fleet, headline(&all)),
         headline: headline(&all),
         is_empty: all.is_empty(),
-        cards: problems.iter().take(CARDS_MAX).map(|entry| card(entry, visit)).collect(),
+        cards: problems.iter().take(CARDS_MAX).map(|entry| card(entry, figures, visit)).collect(),
         cards_more: problems.len().saturating_sub(CARDS_MAX),
         chips: chips(&all, visit),
         tiers: tiers(&all, visit),
@@ -347,7 +348,7 @@ fn row(entry: &Entry, figures: &Figures, visit: &Visit) -> Row {
     }
 }
 
-fn card(entry: &Entry, visit: &Visit) -> Card {
+fn card(entry: &Entry, all: &Figures, visit: &Visit) -> Card {
     let Entry { vendor, figures, status, .. } = entry;
     let now = visit.now;
     let since = parts::since(figures, now);
@@ -363,28 +364,27 @@ fn card(entry: &Entry, visit: &Visit) -> Card {
         why: parts::why(figures, now),
         declared: figures.declared(now).map_or(NONE, Look::of),
         measured: figures.measured(now).map_or(NONE, Look::measured),
-        order: order(figures, now),
+        order: order(figures, all.history.get(&vendor.id).map(|history| &**history), &vendor.name, now),
         incidents: figures.open_incidents().take(3).map(titled).collect(),
         outage: figures.outage.as_ref().map(|outage| outage.id.to_string()),
     }
 }
 
-/// Who said it first, while an outage and an incident are open.
-fn order(figures: &VendorFigures, now: Timestamp) -> Option<String> {
+/// Who said it first, while an outage lasts.
+fn order(figures: &VendorFigures, history: Option<&History>, name: &str, now: Timestamp) -> Option<String> {
     let outage = figures.outage.as_ref()?;
-    let declared = figures.open_incidents().filter_map(|incident| incident.started_at).min();
-    match declared {
-        None if figures.declared(now) == Some(Status::Operational) && figures.measured(now) == Some(State::Down) => {
-            Some(format!("measured for {}, and the vendor has not said a word", lasting(now.since(outage.started_at))))
+    let latest = history.and_then(|history| history.latest.as_ref()).filter(|latest| latest.outage.id == outage.id);
+    let posted = latest.and_then(|latest| latest.post).map(|post| post.posted_at);
+    let stated = figures.open_incidents().filter_map(|incident| incident.started_at).min();
+    Some(match (posted, stated) {
+        (Some(posted), _) if posted >= outage.started_at => {
+            format!("our checks failed {} before {name} posted", lasting(posted.since(outage.started_at)))
         }
-        Some(declared) if declared > outage.started_at => {
-            Some(format!("our checks failed {} before the start that the vendor states", lasting(declared.since(outage.started_at))))
-        }
-        Some(declared) if declared < outage.started_at => {
-            Some(format!("the vendor states a start {} before our checks failed", lasting(outage.started_at.since(declared))))
-        }
-        _ => None,
-    }
+        (Some(posted), _) => format!("{name} posted {} before our checks failed", lasting(outage.started_at.since(posted))),
+        (None, Some(_)) => return None,
+        (None, None) if figures.pages.is_empty() => return None,
+        (None, None) => format!("{name} has not posted after {}", lasting(now.since(outage.started_at))),
+    })
 }
 
 fn work(all: &[Entry], visit: &Visit) -> Vec<Work> {

@@ -3,6 +3,7 @@
 
 mod broken;
 mod incidents;
+mod lag;
 mod manners;
 mod moved;
 mod past;

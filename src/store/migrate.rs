@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_pages.sql"),
     include_str!("migrations/0003_evidence.sql"),
     include_str!("migrations/0004_page_versions.sql"),
+    include_str!("migrations/0005_packing.sql"),
 ];
 
 /// Marks the file as ours ("vend"), so that another program's database is refused and not migrated.

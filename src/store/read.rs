@@ -112,14 +112,18 @@ impl Reader {
 
     /// Everything that a daemon needs to go on where the last one was.
     pub fn load(&self) -> Result<Loaded, StoreError> {
+        self.at_one_instant(|| self.load_all())
+    }
+
+    /// One read transaction around `read`, so that what is in several tables is of the same instant.
+    pub(super) fn at_one_instant<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         if !self.db.is_autocommit() {
-            return self.load_all();
+            return read();
         }
-        // One read transaction, so that states and journal are of the same instant.
         self.db.execute_batch("BEGIN")?;
-        let loaded = self.load_all();
+        let outcome = read();
         self.db.execute_batch("COMMIT")?;
-        loaded
+        outcome
     }
 
     /// From the next read on everything is read as it was then, until this reader is dropped: a segment that a daemon
@@ -175,7 +179,9 @@ impl Reader {
 
     /// Folds what the journal has beyond the stored states. Returns the last number of the journal.
     fn replay(&self, checks: &mut [StoredCheck], absences: &[Absence]) -> Result<i64, StoreError> {
-        let from = checks.iter().filter(|c| c.retired_at.is_none()).map(|c| c.through_seq).min().unwrap_or(0);
+        // Packed rows are in every state, and may not be deleted yet.
+        let packed = self.packed_through()?;
+        let from = checks.iter().filter(|c| c.retired_at.is_none()).map(|c| c.through_seq).min().unwrap_or(0).max(packed);
         let places: HashMap<CheckKey, usize> = checks.iter().enumerate().map(|(n, c)| (c.key, n)).collect();
         let all_terms = self.all_terms()?;
         let mut rows =
@@ -189,7 +195,8 @@ impl Reader {
             fold(&mut check.state, terms, &run(row)?, absences);
             check.through_seq = seq;
         }
-        Ok(self.db.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?)
+        let last: i64 = self.db.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?;
+        Ok(last.max(packed))
     }
 
     fn all_terms(&self) -> Result<HashMap<i64, (CheckKey, Terms)>, StoreError> {

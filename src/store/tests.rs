@@ -30,7 +30,7 @@ fn terms() -> Terms {
     }
 }
 
-const CHECKS: usize = 3;
+pub(super) const CHECKS: usize = 3;
 
 fn registration() -> Registration {
     let check = |n: usize| RegisteredCheck { name: format!("check-{n}"), kind: "http", terms: Terms { ..terms() }, renamed_from: None };
@@ -60,10 +60,10 @@ fn event(number: i64) -> StoredEvent {
 }
 
 /// A store in a folder of its own, and what a recorder keeps in memory.
-struct World {
+pub(super) struct World {
     _folder: tempfile::TempDir,
-    writer: Writer,
-    registered: Vec<Registered>,
+    pub writer: Writer,
+    pub registered: Vec<Registered>,
     states: Vec<CheckState>,
     ended: Vec<Vec<Segment>>,
     absences: Vec<Absence>,
@@ -71,12 +71,13 @@ struct World {
     /// Offered, and the answer was lost.
     refused: Option<Batch>,
     latest: BTreeMap<CheckKey, (i64, CheckState)>,
-    seq: i64,
-    clock: i64,
+    pub seq: i64,
+    /// Seconds.
+    pub clock: i64,
 }
 
 impl World {
-    fn new() -> World {
+    pub fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::open(&folder.path().join("vendord.db"), true, "boot".to_owned()).unwrap();
         let registered = writer.register(&[registration()], "here", at(0)).unwrap();
@@ -97,7 +98,12 @@ impl World {
 
     /// As the recorder does it: a state is written only when the fold says that it has to be.
     fn run(&mut self, n: usize, outcome: Outcome) {
-        let observation = observation(outcome);
+        self.saw(n, observation(outcome));
+    }
+
+    /// When the run began, as it is stored.
+    pub fn saw(&mut self, n: usize, observation: Observation) -> Timestamp {
+        let outcome = observation.outcome;
         let run =
             Run { at: at(self.clock), boot: Duration::from_secs(7), outcome, reason: observation.reason, duration: observation.duration };
         let state = &mut self.states[n];
@@ -105,7 +111,8 @@ impl World {
         let folded = fold(state, &terms(), &run, &self.absences);
         self.seq += 1;
         let Registered { key, terms_id, .. } = self.registered[n];
-        self.batch.observations.push(JournalRow { seq: self.seq, terms_id, at: state.last.unwrap().at, observation });
+        let began = state.last.unwrap().at;
+        self.batch.observations.push(JournalRow { seq: self.seq, terms_id, at: began, observation });
         if folded.is_urgent() {
             self.latest.insert(key, (self.seq, state.clone()));
         }
@@ -121,6 +128,14 @@ impl World {
                 }
             }
         }
+        began
+    }
+
+    /// As the recorder does every few minutes.
+    pub fn store_states(&mut self) {
+        for (check, state) in self.registered.iter().zip(&self.states) {
+            self.latest.insert(check.key, (self.seq, state.clone()));
+        }
     }
 
     fn pause(&mut self, n: usize) {
@@ -129,7 +144,7 @@ impl World {
     }
 
     /// What was refused goes first, exactly as it was.
-    fn commit(&mut self) -> Batch {
+    pub fn commit(&mut self) -> Batch {
         if let Some(refused) = self.refused.take() {
             self.writer.commit(&refused).unwrap();
         }
@@ -139,7 +154,7 @@ impl World {
         batch
     }
 
-    fn compare(&self) -> Result<(), TestCaseError> {
+    pub fn compare(&self) -> Result<(), TestCaseError> {
         let reader = self.writer.reader().unwrap();
         let loaded = reader.load().unwrap();
         prop_assert_eq!(loaded.next_seq, self.seq + 1);

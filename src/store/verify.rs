@@ -24,6 +24,17 @@ const INVARIANTS: &[(&str, &str)] = &[
            (SELECT 1 FROM deliveries r JOIN delivery_alerts rt ON rt.delivery = r.seq WHERE r.event = 'alert.resolved' AND r.receiver = d.receiver AND rt.alert = a.id)",
     ),
     ("a delivery without alerts", "SELECT id FROM deliveries WHERE seq NOT IN (SELECT delivery FROM delivery_alerts)"),
+    (
+        "packed results leave a hole or overlap",
+        "SELECT 'span ' || id FROM (SELECT id, first_seq, lag(last_seq) OVER (ORDER BY first_seq) AS before FROM spans WHERE state IN ('whole', 'expired', 'sketched'))
+         WHERE before IS NOT NULL AND first_seq <> before + 1",
+    ),
+    (
+        "a span has other results than its chunks",
+        "SELECT 'span ' || s.id FROM spans s WHERE s.state = 'whole' AND s.results <>
+           (SELECT coalesce(sum(c.up + c.degraded + c.down + c.unknown), 0) FROM chunks c WHERE c.id >= s.id << 32 AND c.id < (s.id + 1) << 32)",
+    ),
+    ("a chunk without a span", "SELECT 'chunk ' || id FROM chunks WHERE id >> 32 NOT IN (SELECT id FROM spans)"),
     ("a journal row under unknown terms", "SELECT seq FROM journal WHERE terms_id NOT IN (SELECT id FROM terms)"),
 ];
 

@@ -90,6 +90,17 @@ impl Writer {
         self.doubt(outcome)
     }
 
+    /// As [`Writer::transaction`], but not waited for until it is on the disk; the log keeps the order, so that it is there
+    /// before anything that is committed later, or not at all.
+    pub(super) fn unsynced<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.connected()?.pragma_update(None, "synchronous", "NORMAL")?;
+        let outcome = self.transaction(work);
+        if let Some(db) = &self.db {
+            db.pragma_update(None, "synchronous", "FULL")?;
+        }
+        outcome
+    }
+
     /// After an error of the disk the connection is opened anew: whatever the page cache holds now may not be on disk.
     fn doubt<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if matches!(outcome, Err(StoreError::Disk(_))) {

@@ -6,6 +6,7 @@
 //!
 //! What vendors say is hostile: it is text, which templates escape, and a link only where it is one to https.
 
+pub mod api;
 pub mod assets;
 mod bars;
 pub mod board;
@@ -19,5 +20,6 @@ pub mod push;
 mod reply;
 pub mod runbooks;
 pub mod server;
+mod shelf;
 mod visit;
 mod zone;

@@ -15,7 +15,7 @@ use axum::routing::get;
 
 use super::server::Site;
 use super::visit::Visit;
-use super::{assets, gate, reply};
+use super::{api, assets, gate, reply};
 use crate::clock;
 
 /// Routes that need what `gate::admit` asks for.
@@ -23,6 +23,7 @@ pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
     Router::new()
         .route("/", get(fleet::fleet))
         .route_layer(from_fn_with_state(site.clone(), keep_choices))
+        .merge(api::routes())
         .route_layer(from_fn_with_state(site.clone(), gate::admit))
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Segment, Timestamp, VendorId};
-use crate::store::{Judged, Past, RecentIncident, StoreError, chain};
+use crate::store::{Judged, Past, StoreError, chain};
 use crate::telemetry::Telemetry;
 use crate::uptime::{Tally, availability, clip};
 use crate::web::board::{Board, UPTIME_DAYS, UptimeRatios};
@@ -143,17 +143,12 @@ fn latest_outages(past: &Past) -> Result<BTreeMap<VendorId, Latest>, StoreError>
 
 fn history_of(past: &Past, vendor: &VendorId, timeline: &[Segment], latest: Option<Judged>) -> Result<History, StoreError> {
     let from = past.now - SHOWN;
-    let incidents: Vec<Happened> = past.reader.incidents_since(vendor, from)?.into_iter().map(happened).collect();
+    let incidents: Vec<Happened> = past.reader.incidents_since(vendor, from)?.into_iter().map(Happened::from).collect();
     let changes = past.reader.declared_since(vendor, from)?;
     // A vendor without a page has no lane of that kind.
     let has_page = !changes.is_empty() || !incidents.is_empty();
     let declared = if has_page { history::declared(&changes, &incidents, from, past.now) } else { Vec::new() };
     Ok(History { to: past.now, latest, measured: history::measured(timeline), declared, incidents })
-}
-
-fn happened(incident: RecentIncident) -> Happened {
-    let RecentIncident { id, title, impact, starts_at, ends_at, open } = incident;
-    Happened { id, title: title.into(), impact, from: starts_at, to: ends_at, open }
 }
 
 /// Mean seconds from start to end of the incidents that ended in each window.

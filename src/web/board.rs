@@ -217,6 +217,12 @@ impl Board {
         self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).committed_at
     }
 
+    /// A copy of one vendor.
+    pub fn vendor(&self, id: &VendorId) -> Option<VendorFigures> {
+        let figures = self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        figures.vendors.iter().find(|vendor| vendor.id == *id).cloned()
+    }
+
     /// A copy of everything, so that rendering holds up nobody.
     pub fn figures(&self) -> Figures {
         self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::store::Judged;
 use crate::model::{Impact, Segment, State, Status, Timestamp, Uuid};
+use crate::store::{Judged, RecentIncident};
 
 /// How far back bars reach.
 pub const DAYS: u32 = 90;
@@ -29,6 +29,13 @@ pub struct Happened {
     /// `None`: it lasts, or nobody said when it ended.
     pub to: Option<Timestamp>,
     pub open: bool,
+}
+
+impl From<RecentIncident> for Happened {
+    fn from(incident: RecentIncident) -> Happened {
+        let RecentIncident { id, title, impact, starts_at, ends_at, open } = incident;
+        Happened { id, title: title.into(), impact, from: starts_at, to: ends_at, open }
+    }
 }
 
 impl Happened {

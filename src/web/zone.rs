@@ -66,6 +66,13 @@ impl Zone {
         at.to_zoned(self.zone.clone())
     }
 
+    /// The first instant of the month of `date`, and that of the next.
+    pub fn month(&self, date: Date) -> (Timestamp, Timestamp) {
+        let first = date.first_of_month();
+        let next = first.checked_add(1.month()).unwrap_or(Date::MAX);
+        (self.start_of(first), self.start_of(next))
+    }
+
     /// The last `count` days up to that of `now`, oldest first, each with its first instant and that of the day after it.
     pub fn days(&self, now: Timestamp, count: u32) -> Vec<(Date, Timestamp, Timestamp)> {
         let today = self.date(now);
@@ -80,9 +87,22 @@ pub fn short_date(date: Date) -> String {
     date.strftime("%-d %b").to_string()
 }
 
-/// `8 Oct 2026`
-pub fn long_date(date: Date) -> String {
-    date.strftime("%-d %b %Y").to_string()
+/// `2026-11`, as the first day of it.
+pub fn month(text: &str) -> Option<Date> {
+    let (year, month) = text.split_once('-')?;
+    let is_number = |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(year, 4) && is_number(month, 2)).then_some(())?;
+    Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()
+}
+
+/// `November 2026`
+pub fn month_name(date: Date) -> String {
+    date.strftime("%B %Y").to_string()
+}
+
+/// `2026-11`
+pub fn month_link(date: Date) -> String {
+    date.strftime("%Y-%m").to_string()
 }
 
 /// The two largest units: `1 h 12 min`, `3 d 4 h`, `40 s`, `350 ms`.
@@ -165,5 +185,15 @@ mod tests {
     fn a_zone_that_nobody_knows_is_none() {
         assert!(Zone::named("Mars/Olympus").is_none() && Zone::named("").is_none() && Zone::named("../etc/passwd").is_none());
         assert_eq!(Zone::named("utc").unwrap().name(), "UTC");
+    }
+
+    #[test]
+    fn months_are_read_and_written() {
+        let november = month("2026-11").unwrap();
+        assert_eq!((month_name(november), month_link(november)), ("November 2026".to_owned(), "2026-11".to_owned()));
+        assert_eq!(Zone::utc().month(november), (at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z")));
+        for text in ["2026-13", "2026-1", "0199c0de-0000-7000-8000-000000000000", "2026", "202a-11"] {
+            assert!(month(text).is_none(), "{text}");
+        }
     }
 }

@@ -294,5 +294,8 @@ fn f25_a_spreadsheet_gets_no_formula() {
     assert_eq!(lines.len(), 2);
     assert!(printed(&daemon, &["maintenance", "--output", "csv"], 0).contains(",starts_at,ends_at,"));
     let outages = printed(&daemon, &["outages", "--output", "csv"], 0);
-    assert_eq!(outages, "id,vendor,started_at,confirmed_at,ended_at,seconds,blame,class,incident,first_vendor_post_at,acknowledgement_lag_seconds,checks\n");
+    assert_eq!(
+        outages,
+        "id,vendor,started_at,confirmed_at,ended_at,seconds,blame,class,incident,first_vendor_post_at,acknowledgement_lag_seconds,checks\n"
+    );
 }

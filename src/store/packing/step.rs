@@ -71,8 +71,7 @@ fn apply(tx: &Transaction, step: &Step) -> rusqlite::Result<usize> {
             tx.execute(sql, [before.as_millis()])
         }
         Step::ForgetEvidence(before) => {
-            let sql =
-                "DELETE FROM evidence WHERE (timeline, seq) IN (SELECT timeline, seq FROM evidence WHERE at < ?1 LIMIT ?2)";
+            let sql = "DELETE FROM evidence WHERE (timeline, seq) IN (SELECT timeline, seq FROM evidence WHERE at < ?1 LIMIT ?2)";
             tx.execute(sql, params![before.as_millis(), SWEPT_ROWS])
         }
         Step::Sweep => sweep(tx),
@@ -137,9 +136,11 @@ fn sweep(tx: &Transaction) -> rusqlite::Result<usize> {
 
 /// Deletes chunks of the first span that has to go; the span itself when it has none any more.
 fn sweep_spans(tx: &Transaction) -> rusqlite::Result<usize> {
-    let mut query = tx.prepare_cached("SELECT id, state = 'obsolete' FROM spans WHERE state IN ('obsolete', 'expired') ORDER BY id LIMIT 1")?;
+    let mut query =
+        tx.prepare_cached("SELECT id, state = 'obsolete' FROM spans WHERE state IN ('obsolete', 'expired') ORDER BY id LIMIT 1")?;
     let mut rows = query.query([])?;
-    let Some((id, obsolete)) = rows.next()?.map(|r| Ok::<_, rusqlite::Error>((r.get::<_, i64>(0)?, r.get::<_, bool>(1)?))).transpose()? else {
+    let Some((id, obsolete)) = rows.next()?.map(|r| Ok::<_, rusqlite::Error>((r.get::<_, i64>(0)?, r.get::<_, bool>(1)?))).transpose()?
+    else {
         return Ok(0);
     };
     let mut swept = sweep_table(tx, "chunks", id)?;

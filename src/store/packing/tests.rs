@@ -5,7 +5,6 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-
 use super::*;
 use crate::model::{Observation, Phases, Reason};
 use crate::store::Latency;
@@ -174,14 +173,7 @@ fn naive_latency(samples: &[Sample], from: Timestamp, to: Timestamp, step: i64) 
         durations.sort();
         let rank = |percent: f64| durations[(durations.len() as f64 * percent).ceil() as usize - 1];
         if !durations.is_empty() {
-            found.push(Latency {
-                from: begin,
-                to: end,
-                count: durations.len() as u64,
-                p50: rank(0.5),
-                p95: rank(0.95),
-                p99: rank(0.99),
-            });
+            found.push(Latency { from: begin, to: end, count: durations.len() as u64, p50: rank(0.5), p95: rank(0.95), p99: rank(0.99) });
         }
         begin = end;
     }

@@ -32,12 +32,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     let looks = |check: &&Check| check.terms.enabled && check.probe.mailbox().is_none() && !check.probe.host().is_empty();
     let endpoint = |vendor: &Vendor, check: &Check| Endpoint {
         targets: [check.probe.host().to_owned()],
-        labels: Labels {
-            vendor: vendor.id.to_string(),
-            check: check.id.name.to_string(),
-            kind: check.kind,
-            tier: vendor.tier.to_string(),
-        },
+        labels: Labels { vendor: vendor.id.to_string(), check: check.id.name.to_string(), kind: check.kind, tier: vendor.tier.to_string() },
     };
     config.vendors.iter().flat_map(|vendor| vendor.checks.iter().filter(looks).map(move |check| endpoint(vendor, check))).collect()
 }

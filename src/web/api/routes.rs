@@ -53,7 +53,6 @@ enum Text {
 struct Given {
     query: Query,
     gzip: bool,
-    path: String,
 }
 
 impl Given {
@@ -70,7 +69,7 @@ impl Given {
             }
         }
         let gzip = reply::accepts(request.headers(), &header::ACCEPT_ENCODING, "gzip");
-        Ok(Given { query, gzip, path: request.uri().path().to_owned() })
+        Ok(Given { query, gzip })
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -131,7 +130,7 @@ impl Given {
     /// As [`Given::reply`], with a link to what follows, if anything does.
     fn reply_with_next(&self, text: Text, next: Option<usize>) -> Response {
         let mut response = self.reply(text);
-        let link = next.map(|next| format!("<{}{}>; rel=\"next\"", self.path, self.query.with("offset", &next.to_string())));
+        let link = next.map(|next| format!("<{}>; rel=\"next\"", self.query.with("offset", &next.to_string())));
         if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
             response.headers_mut().insert(header::LINK, link);
         }
@@ -217,7 +216,8 @@ async fn listed_incidents(site: &Arc<Site>, kind: Kind, given: Given, id: Option
 
 async fn uptime_of(State(site): State<Arc<Site>>, request: Request) -> Reply {
     let given = Given::of(&request, &["vendor", "check", "window", "from", "to", "explain"])?;
-    let vendor = given.text("vendor").ok_or_else(|| Refusal::asked("vendor is missing").hint("write ?vendor=VENDOR or ?vendor=VENDOR/CHECK"))?;
+    let vendor =
+        given.text("vendor").ok_or_else(|| Refusal::asked("vendor is missing").hint("write ?vendor=VENDOR or ?vendor=VENDOR/CHECK"))?;
     let target = given.text("check").map_or(vendor.clone(), |check| format!("{vendor}/{check}"));
     let (window, from, to, explain) = (given.window()?, given.instant("from")?, given.instant("to")?, given.flag("explain")?);
     if window.is_some() && (from.is_some() || to.is_some()) {

@@ -32,7 +32,10 @@
   };
   document.addEventListener("input", (event) => { if (event.target.matches(".filter input[type=search]")) filter(); });
   document.addEventListener("change", (event) => { if (event.target.matches(".filter select")) event.target.form.requestSubmit(); });
-  const tidy = () => all(".filter button").forEach((button) => { button.hidden = true; });
+  const tidy = () => {
+    all(".filter:has([type=search]) button").forEach((button) => { button.hidden = true; });
+    all("button[data-copy]").forEach((button) => { button.hidden = false; });
+  };
 
   // A day under the pointer, or under the arrow keys.
   const dayOf = (bar, index) => {

@@ -1,7 +1,13 @@
 //! The pages: what they show is made here in words, so that templates decide nothing.
 
 mod fleet;
+mod incident;
+mod incidents;
+mod lists;
+mod outage;
 mod parts;
+mod runbook;
+mod vendor;
 
 use std::sync::Arc;
 
@@ -13,6 +19,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::api::Refusal;
 use super::server::Site;
 use super::visit::Visit;
 use super::{api, assets, gate, reply};
@@ -22,9 +29,15 @@ use crate::clock;
 pub fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
     Router::new()
         .route("/", get(fleet::fleet))
-        .route_layer(from_fn_with_state(site.clone(), keep_choices))
+        .route("/vendors/{id}", get(vendor::vendor))
+        .route("/incidents", get(incidents::incidents))
+        .route("/incidents/{id}", get(incident::incident))
+        .route("/outages/{id}", get(outage::outage))
+        .route("/runbooks/{name}", get(runbook::runbook))
+        .fallback(get(nothing_here))
+        .layer(from_fn_with_state(site.clone(), keep_choices))
         .merge(api::routes())
-        .route_layer(from_fn_with_state(site.clone(), gate::admit))
+        .layer(from_fn_with_state(site.clone(), gate::admit))
 }
 
 /// Which entry of the navigation a page belongs to.
@@ -113,5 +126,72 @@ pub fn page(visit: &Visit, status: StatusCode, template: &impl Template) -> Resp
             tracing::error!(%error, "a page could not be rendered");
             (StatusCode::INTERNAL_SERVER_ERROR, "This page could not be rendered.\n").into_response()
         }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "refused.html", whitespace = "minimize")]
+struct Refused {
+    frame: Frame,
+    headline: &'static str,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Why there is no page.
+pub fn refused(visit: &Visit, site: &Site, refusal: &Refusal) -> Response {
+    let headline = match refusal.status() {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::BAD_REQUEST => "This cannot be asked",
+        _ => "Not now",
+    };
+    let (message, hint) = (sentence(&refusal.message), refusal.hint.as_deref().map(sentence));
+    let template = Refused { frame: Frame::new(visit, site, Place::Elsewhere, headline), headline, message, hint };
+    page(visit, refusal.status(), &template)
+}
+
+/// As a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase).collect::<String>();
+    let end = if text.ends_with(['?', '.', '!']) { "" } else { "." };
+    format!("{first}{}{end}", rest.as_str())
+}
+
+async fn nothing_here(State(site): State<Arc<Site>>, request: Request) -> Response {
+    let visit = visit_of(&site, request).await;
+    refused(&visit, &site, &Refusal::unknown("there is no such page").hint("the fleet is at the top"))
+}
+
+/// A link to elsewhere, which is followed only by https; everything else is shown as nothing.
+pub fn safe_link(address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
+    (url.scheme() == "https" && url.has_host()).then(|| url.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_https_alone() {
+        for (address, want) in [
+            ("https://status.example/a?b#c", Some("https://status.example/a?b#c")),
+            ("http://status.example/", None),
+            ("javascript:alert(1)", None),
+            ("  jAvAsCrIpT:alert(1)", None),
+            ("data:text/html,x", None),
+            ("//status.example", None),
+            ("https:", None),
+            ("", None),
+        ] {
+            assert_eq!(safe_link(address).as_deref(), want, "{address}");
+        }
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("there is no vendor \"x\""), "There is no vendor \"x\".");
+        assert_eq!(sentence("did you mean \"y\"?"), "Did you mean \"y\"?");
     }
 }

@@ -18,6 +18,8 @@ use crate::web::board::{Board, UPTIME_DAYS, UptimeRatios};
 use crate::web::history::{self, DAYS, Happened, History};
 
 const EVERY: Duration = Duration::from_secs(60);
+/// At the start nothing was seen yet: the second look is soon.
+const SOON: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(86_400);
 /// The longest window.
 const LONGEST: Duration = Duration::from_secs(UPTIME_DAYS[UPTIME_DAYS.len() - 1] * DAY.as_secs());
@@ -29,6 +31,7 @@ const KEPT_AFTER: Duration = DAY;
 /// Until `stop`.
 pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: CancellationToken) {
     let mut kept = Kept::default();
+    let mut wait = SOON;
     loop {
         let path = path.clone();
         let computed = tokio::task::spawn_blocking(move || {
@@ -47,7 +50,7 @@ pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: C
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(std::mem::replace(&mut wait, EVERY)) => {}
         }
     }
 }

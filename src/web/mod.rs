@@ -17,6 +17,8 @@ mod look;
 mod markdown;
 pub mod metrics;
 mod pages;
+#[cfg(test)]
+mod palette;
 mod probe;
 pub mod push;
 mod reply;

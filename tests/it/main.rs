@@ -37,4 +37,5 @@ mod scene;
 mod scrape;
 mod store_faults;
 mod tidy;
+mod web;
 mod webhook;

@@ -60,7 +60,6 @@ struct FleetPage {
 struct Card {
     id: String,
     name: String,
-    tier: u8,
     look: Look,
     since: Option<When>,
     lasts: String,
@@ -85,7 +84,6 @@ struct Group {
 struct Row {
     id: String,
     name: String,
-    tier: u8,
     category: String,
     look: Look,
     bars: Option<Bars>,
@@ -337,7 +335,6 @@ fn row(entry: &Entry, figures: &Figures, visit: &Visit) -> Row {
     Row {
         id: vendor.id.to_string(),
         name: vendor.name.clone(),
-        tier: vendor.tier,
         category: vendor.category.clone(),
         look: Look::of(*status),
         bars: bars.map(|history| Bars::of(&bars::days(history, &visit.zone, visit.now))),
@@ -357,7 +354,6 @@ fn card(entry: &Entry, all: &Figures, visit: &Visit) -> Card {
     Card {
         id: vendor.id.to_string(),
         name: vendor.name.clone(),
-        tier: vendor.tier,
         look: Look::of(*status),
         since: since.map(|at| When::of(at, &visit.zone, now)),
         lasts: since.map_or(String::new(), |at| lasting(now.since(at))),
@@ -376,7 +372,7 @@ fn order(figures: &VendorFigures, history: Option<&History>, name: &str, now: Ti
     let latest = history.and_then(|history| history.latest.as_ref()).filter(|latest| latest.outage.id == outage.id);
     let posted = latest.and_then(|latest| latest.post).map(|post| post.posted_at);
     let stated = figures.open_incidents().filter_map(|incident| incident.started_at).min();
-    Some(match (posted, stated) {
+    Some(parts::capital(&match (posted, stated) {
         (Some(posted), _) if posted >= outage.started_at => {
             format!("our checks failed {} before {name} posted", lasting(posted.since(outage.started_at)))
         }
@@ -384,7 +380,7 @@ fn order(figures: &VendorFigures, history: Option<&History>, name: &str, now: Ti
         (None, Some(_)) => return None,
         (None, None) if figures.pages.is_empty() => return None,
         (None, None) => format!("{name} has not posted after {}", lasting(now.since(outage.started_at))),
-    })
+    }))
 }
 
 fn work(all: &[Entry], visit: &Visit) -> Vec<Work> {

@@ -1,6 +1,6 @@
 //! Rows of outages and incidents, as several pages list them.
 
-use super::parts::When;
+use super::parts::{When, capital};
 use crate::config::Config;
 use crate::incidents::correlate::Class;
 use crate::model::{Impact, Timestamp, VendorId};
@@ -42,7 +42,7 @@ impl OutageRow {
             checks: outage.checks.join(", "),
             blame: outage.blame.as_str(),
             class: judged.class.map_or("", Class::as_str),
-            spoken: spoken(judged, &name, now),
+            spoken: capital(&spoken(judged, &name, now)),
             incident: judged.post.map(|post| post.incident.to_string()),
             name,
         }

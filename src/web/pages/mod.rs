@@ -152,10 +152,8 @@ pub fn refused(visit: &Visit, site: &Site, refusal: &Refusal) -> Response {
 
 /// As a sentence of its own.
 fn sentence(text: &str) -> String {
-    let mut rest = text.chars();
-    let first = rest.next().into_iter().flat_map(char::to_uppercase).collect::<String>();
     let end = if text.ends_with(['?', '.', '!']) { "" } else { "." };
-    format!("{first}{}{end}", rest.as_str())
+    parts::capital(text) + end
 }
 
 async fn nothing_here(State(site): State<Arc<Site>>, request: Request) -> Response {

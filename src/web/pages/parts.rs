@@ -48,7 +48,14 @@ pub fn why(vendor: &VendorFigures, now: Timestamp) -> String {
     if clauses.is_empty() && vendor.status(now) == Status::Unknown {
         clauses.push("nothing was looked at yet".to_owned());
     }
-    clauses.join("; ")
+    capital(&clauses.join("; "))
+}
+
+/// As a sentence begins.
+pub fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + rest.as_str()
 }
 
 fn declared_why(vendor: &VendorFigures, status: Status, now: Timestamp) -> String {

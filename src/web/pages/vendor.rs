@@ -48,14 +48,12 @@ struct VendorPage {
     checks: Vec<CheckRow>,
     sources: Vec<SourceRow>,
     ranges: Vec<RangeLink>,
-    range: &'static str,
     range_words: &'static str,
     chart: Chart,
     outages: Vec<OutageRow>,
     outages_more: usize,
     incidents: Vec<IncidentRow>,
     incidents_more: usize,
-    open_incident: bool,
     observed: Option<String>,
     work: Vec<IncidentRow>,
     commands: Vec<Command>,
@@ -129,7 +127,10 @@ struct Stored {
     incidents: Vec<StoredIncident>,
     announced: Vec<StoredIncident>,
     sources: Vec<StoredSource>,
-    figures: Vec<(&'static str, Option<Availability>)>,
+    /// Availability over each range.
+    figures: Vec<(Range, Option<Availability>)>,
+    /// Since when it is watched.
+    since: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -164,7 +165,7 @@ fn facts(past: &Past, vendor: &VendorId, range: Range) -> Result<Stored, Refusal
     let timeline = past.vendor_timeline_since(vendor, now - longest)?;
     let over = |range: &Range| {
         let window = clip(&timeline, now - range.length, now);
-        (range.words, availability(&Tally::of(&window), api::uptime::DEGRADED_WEIGHT))
+        (*range, availability(&Tally::of(&window), api::uptime::DEGRADED_WEIGHT))
     };
     let declared = declared(past, vendor, from)?;
     let own = |i: &StoredIncident| i.source.vendor == *vendor;
@@ -182,6 +183,7 @@ fn facts(past: &Past, vendor: &VendorId, range: Range) -> Result<Stored, Refusal
         announced,
         sources: past.reader.sources()?.into_iter().filter(|source| source.id.vendor == *vendor).collect(),
         figures: RANGES.iter().map(over).collect(),
+        since: past.checks_of(vendor).filter_map(|check| check.state.first_at).min(),
         now,
     })
 }
@@ -229,7 +231,6 @@ fn made(visit: &Visit, site: &Site, config: &Config, vendor: &Vendor, figures: &
         checks: figures.checks.iter().map(|check| check_row(check, zone, now)).collect(),
         sources: figures.pages.iter().map(|page| source_row(page, vendor, facts, zone, now)).collect(),
         ranges: RANGES.iter().map(link).collect(),
-        range: range.name,
         range_words: range.words,
         chart: Chart::of(&Facts {
             range,
@@ -246,11 +247,18 @@ fn made(visit: &Visit, site: &Site, config: &Config, vendor: &Vendor, figures: &
         outages_more: facts.outages.len().saturating_sub(ROWS_MAX),
         incidents: facts.incidents.iter().take(ROWS_MAX).map(row).collect(),
         incidents_more: facts.incidents.len().saturating_sub(ROWS_MAX),
-        open_incident: facts.incidents.iter().any(|i| i.open),
-        observed: facts.figures.last().and_then(|(_, a)| a.as_ref()).map(|a| percent(a.coverage, 1, Round::Down)),
+        observed: observed(facts),
         work: facts.announced.iter().map(row).collect(),
         commands: commands(vendor),
     }
+}
+
+/// `90 days, observed 99.8 % of the time`
+fn observed(facts: &Stored) -> Option<String> {
+    let (range, a) = facts.figures.last()?;
+    let watched = facts.now.since(facts.since?).min(range.length);
+    let span = if watched < range.length { lasting(watched) } else { range.words.to_owned() };
+    Some(format!("{span}, observed {} of the time", percent(a.as_ref()?.coverage, 1, Round::Down)))
 }
 
 fn range_of(visit: &Visit) -> Range {
@@ -259,15 +267,20 @@ fn range_of(visit: &Visit) -> Range {
 
 fn spoken(judged: &Judged, name: &str, now: Timestamp) -> Option<String> {
     let silent = || judged.has_page.then(|| format!("{name} has not posted after {}", lasting(judged.outage.duration(now))));
-    first(judged, name).or_else(silent)
+    first(judged, name).or_else(silent).map(|said| parts::capital(&said))
 }
 
 /// Availability over each range, and how late the vendor speaks.
 fn head(facts: &Stored, vendor: &Vendor) -> Vec<Figure> {
-    let figure = |(words, a): &(&'static str, Option<Availability>)| Figure {
-        name: format!("Uptime {words}"),
+    let figure = |(range, a): &(Range, Option<Availability>)| Figure {
+        name: format!("Uptime {}", range.words),
         value: a.as_ref().map_or("-".to_owned(), |a| percent(a.point, 2, Round::Down)),
-        note: a.as_ref().map_or("no data".to_owned(), bounds),
+        note: match (a, facts.since.map(|since| facts.now.since(since))) {
+            (None, _) => "no data".to_owned(),
+            // A figure of ninety days that was made of one says so.
+            (Some(_), Some(watched)) if watched < range.length / 100 * 99 => format!("watched for {}", lasting(watched)),
+            (Some(a), _) => bounds(a),
+        },
     };
     let mut all: Vec<Figure> = facts.figures.iter().map(figure).collect();
     let spoken = facts.outages.iter().find(|judged| judged.post.is_some());
@@ -277,7 +290,9 @@ fn head(facts: &Stored, vendor: &Vendor) -> Vec<Figure> {
             let apart = lasting(std::time::Duration::from_millis(lag.unsigned_abs()));
             if lag < 0 { format!("-{apart}") } else { apart }
         }),
-        note: spoken.and_then(|judged| first(judged, &vendor.name)).unwrap_or_else(|| "no outage that it spoke of".to_owned()),
+        note: spoken
+            .and_then(|judged| first(judged, &vendor.name))
+            .map_or_else(|| "no outage that it spoke of".to_owned(), |said| parts::capital(&said)),
     });
     all
 }
@@ -289,7 +304,7 @@ fn bounds(a: &Availability) -> String {
         return format!("seen {seen} of the time");
     }
     let low = percent(a.low, 2, Round::Down);
-    format!("{} to {}, seen {seen}", low.trim_end_matches(" %"), percent(a.high, 2, Round::Up))
+    format!("{} to {}, seen {seen}", low.trim_end_matches(" %"), percent(a.high, 2, Round::Up)).replace(" %", "\u{a0}%")
 }
 
 fn check_row(check: &CheckFigures, zone: &Zone, now: Timestamp) -> CheckRow {

@@ -2,6 +2,8 @@
 //! not here: they are written from the snapshot (`web::metrics`).
 
 use std::cell::RefCell;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::core::Desc;
@@ -23,8 +25,12 @@ pub struct Family {
     pub help: String,
 }
 
+/// A handle: cloning it for each run of a check costs a count.
 #[derive(Clone)]
-pub struct Telemetry {
+pub struct Telemetry(Arc<Series>);
+
+/// What is counted.
+pub struct Series {
     registry: Registry,
     /// Every family that can appear, also those that have no series yet.
     pub families: Vec<Family>,
@@ -51,10 +57,18 @@ pub struct Telemetry {
     pub http_duration: HistogramVec,
 }
 
+impl Deref for Telemetry {
+    type Target = Series;
+
+    fn deref(&self) -> &Series {
+        &self.0
+    }
+}
+
 impl Default for Telemetry {
     fn default() -> Self {
         let maker = Maker { registry: Registry::new(), families: RefCell::default() };
-        let telemetry = Telemetry {
+        let series = Series {
             check_duration: maker.histograms("vendord_check_duration_seconds", "All runs by kind.", &["kind"], SECONDS),
             scheduler_lag: maker.histogram("vendord_scheduler_lag_seconds", "Planned to actual start.", LAG_SECONDS),
             runs_skipped: maker.counter("vendord_scheduler_runs_skipped_total", "Runs skipped because the one before still ran or waited."),
@@ -112,14 +126,14 @@ impl Default for Telemetry {
             registry: maker.registry,
         };
         #[cfg(target_os = "linux")]
-        let _ = telemetry.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
-        telemetry.store_up.set(1);
-        telemetry.reload_successful.set(1);
-        telemetry
+        let _ = series.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()));
+        series.store_up.set(1);
+        series.reload_successful.set(1);
+        Telemetry(Arc::new(series))
     }
 }
 
-impl Telemetry {
+impl Series {
     /// Appends everything in text format 0.0.4.
     pub fn render(&self, out: &mut Vec<u8>) {
         // Writing to memory cannot fail, and the names are ours.

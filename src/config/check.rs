@@ -60,6 +60,7 @@ pub(super) fn read_all(
         checks.extend(build(desk, table, vendor, kind, workshop));
     }
     names.check_renames(desk);
+    checks.shrink_to_fit();
     checks
 }
 

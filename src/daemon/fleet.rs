@@ -106,7 +106,8 @@ pub struct Vendor {
 #[derive(Default)]
 pub struct Fleet {
     pub vendors: Vec<Vendor>,
-    pub checks: HashMap<CheckKey, Watched>,
+    /// Boxed: a table has room for twice as many.
+    pub checks: HashMap<CheckKey, Box<Watched>>,
     vendor_of: HashMap<CheckKey, usize>,
     places: HashMap<VendorId, usize>,
 }
@@ -151,10 +152,10 @@ impl Fleet {
             let mut keys = Vec::new();
             for check in &vendor.checks {
                 let Some(r) = ids.get(&(vendor.id.as_str(), &*check.id.name)) else { continue };
-                let watched = Watched::new(check, keys.len(), r, self.checks.remove(&r.key), stored.remove(&r.key));
+                let watched = Watched::new(check, keys.len(), r, self.checks.remove(&r.key).map(|old| *old), stored.remove(&r.key));
                 keys.push(r.key);
                 fleet.vendor_of.insert(r.key, place);
-                fleet.checks.insert(r.key, watched);
+                fleet.checks.insert(r.key, Box::new(watched));
             }
             let old = old_vendors.remove(&vendor.id);
             let known = outages.get(&vendor.id);
@@ -183,7 +184,7 @@ impl Fleet {
     }
 
     pub fn checks_of(&self, place: usize) -> impl Iterator<Item = &Watched> {
-        self.vendors[place].checks.iter().filter_map(|key| self.checks.get(key))
+        self.vendors[place].checks.iter().filter_map(|key| self.checks.get(key).map(Box::as_ref))
     }
 
     /// Goes on with the episodes that a restart interrupted.

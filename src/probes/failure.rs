@@ -115,6 +115,8 @@ impl Trace {
         self.detail.message = message.to_owned();
         self.detail.http_status = self.hop.http_status.or(self.detail.http_status);
         let mut hops = self.done;
+        // Most runs have one, and a thousand of them may wait to be written.
+        hops.reserve_exact(1);
         hops.push(self.hop);
         let phases = hops.iter().fold(Phases::default(), |sum, hop| sum.plus(hop.phases));
         self.detail.hops = hops;

@@ -80,7 +80,7 @@ fn metrics() {
         let full = if family.full { ", *full*" } else { "" };
         writeln!(page, "| `{}` | {}{full} | {} | {} |", family.name, family.kind, family.labels, cell(family.help)).unwrap();
     }
-    for family in Telemetry::default().families {
+    for family in &Telemetry::default().families {
         writeln!(page, "| `{}` | {} | {} | {} |", family.name, family.kind, family.labels, cell(&family.help)).unwrap();
     }
     page.push_str("| `process_*` | | | The usual metrics of a process, on Linux. |\n");

@@ -87,6 +87,9 @@ impl Expectations {
             Ok(condition) => expectations.all.extend(condition),
             Err(fault) => faults.push(fault),
         }
+        // They are kept for as long as the check.
+        expectations.all.shrink_to_fit();
+        expectations.any.shrink_to_fit();
         if faults.is_empty() { Ok(expectations) } else { Err(faults) }
     }
 

@@ -74,7 +74,7 @@ pub(super) struct Dialer {
     roots: Arc<Roots>,
     terms: trust::Terms,
     server_name: Option<ServerName<'static>>,
-    proxy: Option<Proxy>,
+    proxy: Option<Arc<Proxy>>,
     /// The proxy's.
     pub secrets: Arc<Secrets>,
 }
@@ -93,7 +93,15 @@ impl Dialer {
         };
         let mut secrets = Secrets::default();
         proxy.iter().flat_map(Proxy::secrets).for_each(|secret| secrets.add(secret));
-        Ok(Dialer { guard, resolver, roots: workshop.roots.clone(), terms, server_name, proxy, secrets: Arc::new(secrets) })
+        Ok(Dialer {
+            guard,
+            resolver,
+            roots: workshop.roots.clone(),
+            terms,
+            server_name,
+            proxy: proxy.map(Arc::new),
+            secrets: Arc::new(secrets),
+        })
     }
 
     /// A TCP connection to `target`, through a tunnel of the proxy where there is one.
@@ -112,7 +120,7 @@ impl Dialer {
         deadline: Deadline,
         trace: &mut Trace,
     ) -> Result<(TcpStream, Option<&Proxy>), Failure> {
-        match self.proxy.as_ref().filter(|proxy| proxy.takes_requests()) {
+        match self.proxy().filter(|proxy| proxy.takes_requests()) {
             Some(proxy) => Ok((Box::pin(proxy.connect(target, self.guard, &self.resolver, deadline, trace)).await?, Some(proxy))),
             None => Ok((self.connect(target, deadline, trace).await?, None)),
         }
@@ -120,11 +128,11 @@ impl Dialer {
 
     /// Whose permits a run needs: a proxy is its own host.
     pub fn host(&self, target: &Target) -> String {
-        self.proxy.as_ref().map_or_else(|| target.shown(), Proxy::shown)
+        self.proxy().map_or_else(|| target.shown(), Proxy::shown)
     }
 
     pub fn proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_ref()
+        self.proxy.as_deref()
     }
 
     /// The addresses of `target` that may be sent to, in the order to try; for kinds without connections.

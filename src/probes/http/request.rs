@@ -45,11 +45,14 @@ pub(in crate::probes) struct Hop {
     pub origin: Arc<str>,
     pub target: Target,
     pub method: Method,
+    /// Without `Host`.
     headers: HeaderMap,
     pub body: Bytes,
-    /// As it is sent over HTTP/1.1: the path, and the headers with `Host`. A check sends the same for years.
+    /// As it is sent over HTTP/1.1.
     path: Uri,
-    sent: HeaderMap,
+    host: HeaderValue,
+    /// Headers for this hop alone.
+    own: Option<Box<HeaderMap>>,
 }
 
 impl Request {
@@ -93,7 +96,7 @@ impl Request {
         }
         let target = target(&url, true).expect("url_of has checked that there is a host");
         let body = settings.text("body").map(|t| t.to_owned().into()).unwrap_or_default();
-        let first = Arc::new(Hop::new(url, path, target, method, headers, body));
+        let first = Arc::new(Hop::new(url, path, target, method, &headers, body));
         Ok(Request { first, sends_credentials, keeps_body_home: false, secrets: Arc::new(secrets) })
     }
 
@@ -119,7 +122,7 @@ impl Request {
         let Hop { url, path, target, method, headers, body, .. } = &*self.first;
         let mut headers = headers.clone();
         headers.insert(AUTHORIZATION, authorization);
-        Arc::new(Hop::new(url.clone(), path.clone(), target.clone(), method.clone(), headers, body.clone()))
+        Arc::new(Hop::new(url.clone(), path.clone(), target.clone(), method.clone(), &headers, body.clone()))
     }
 
     /// Where an answer sends us, if it does.
@@ -145,7 +148,7 @@ impl Request {
             }
         }
         let path = path_of(&url).map_err(|_| not_followed(location))?;
-        Ok(Some(Hop::new(url, path, target, method, headers, body)))
+        Ok(Some(Hop::new(url, path, target, method, &headers, body)))
     }
 }
 
@@ -155,13 +158,13 @@ fn path_of(url: &Url) -> Result<Uri, ::http::uri::InvalidUri> {
 }
 
 impl Hop {
-    fn new(url: Url, path: Uri, target: Target, method: Method, headers: HeaderMap, body: Bytes) -> Self {
-        let mut sent = headers.clone();
-        let from_url = &url[Position::BeforeHost..Position::AfterPort];
+    fn new(url: Url, path: Uri, target: Target, method: Method, headers: &HeaderMap, body: Bytes) -> Self {
+        let from_url = || HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
         // What the check wrote as `Host` goes first.
-        let host = || HeaderValue::from_str(from_url).expect("the url crate leaves a host in plain ASCII");
-        sent.entry(HOST).or_insert_with(host);
-        Hop { origin: origin(&url).into(), url, target, method, headers, body, path, sent }
+        let written = headers.get(HOST).cloned();
+        let host = written.unwrap_or_else(|| from_url().expect("the url crate leaves a host in plain ASCII"));
+        // A copy has no room to grow: it is kept for as long as the check.
+        Hop { origin: origin(&url).into(), url, target, method, headers: headers.clone(), body, path, host, own: None }
     }
 
     pub fn sends(&self, name: HeaderName) -> bool {
@@ -170,7 +173,7 @@ impl Hop {
 
     /// Headers for this hop alone: those of the next one begin without them.
     pub fn fill_in(&mut self, fill: impl FnOnce(&Url, &mut HeaderMap)) {
-        fill(&self.url, &mut self.sent);
+        fill(&self.url, self.own.get_or_insert_default());
     }
 
     /// The request as it goes out over HTTP/1.1, to the target or to a proxy (RFC 9112 3.2), or over HTTP/2.
@@ -178,11 +181,15 @@ impl Hop {
         let mut request = ::http::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = if http2 || proxied { self.whole_uri(http2)? } else { self.path.clone() };
-        *request.headers_mut() = self.sent.clone();
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.extend(self.own.iter().flat_map(|own| (**own).clone()));
         if http2 {
             // It travels as `:authority` there (RFC 9113 8.3.1).
-            request.headers_mut().remove(HOST);
+            headers.remove(HOST);
             *request.version_mut() = ::http::Version::HTTP_2;
+        } else {
+            headers.insert(HOST, self.host.clone());
         }
         Ok(request)
     }
@@ -191,8 +198,7 @@ impl Hop {
     fn whole_uri(&self, http2: bool) -> Result<Uri, Failure> {
         let path = &self.url[Position::BeforePath..Position::AfterQuery];
         let uri = if http2 {
-            let authority = self.sent.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-            Uri::builder().scheme(self.url.scheme()).authority(authority).path_and_query(path).build()
+            Uri::builder().scheme(self.url.scheme()).authority(self.host.as_bytes()).path_and_query(path).build()
         } else {
             Uri::try_from(&self.url[..Position::AfterQuery]).map_err(Into::into)
         };

@@ -76,7 +76,7 @@ impl Day {
     }
 
     /// `operational`, or `degraded 42 min, partial outage 5 min`.
-    fn said(&self, lane: Lane) -> Option<String> {
+    pub fn said(&self, lane: Lane) -> Option<String> {
         const WORST_FIRST: [Status; 4] = [Status::MajorOutage, Status::PartialOutage, Status::Degraded, Status::Maintenance];
         let sums = self.sums(lane)?;
         let time = |status: &Status| Duration::from_millis(sums.of_status(*status).max(0) as u64);
@@ -231,3 +231,77 @@ pub const LEGEND: [Look; 6] = [
     Look::of(Status::MajorOutage),
     Look::of(Status::Unknown),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Impact, Uuid};
+
+    const HOUR: i64 = 3_600_000;
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-11-27T12:00:00Z").unwrap()
+    }
+
+    /// `hours` before now.
+    fn ago(hours: i64) -> Timestamp {
+        Timestamp::from_millis(now().as_millis() - hours * HOUR)
+    }
+
+    fn stretch(from: i64, to: i64, status: Status) -> Stretch {
+        Stretch { from: ago(from), to: ago(to), status }
+    }
+
+    fn seen(measured: Vec<Stretch>) -> Vec<Day> {
+        let incident =
+            Happened { id: Uuid::nil(), title: "x".into(), impact: Some(Impact::Minor), from: ago(40), to: Some(ago(39)), open: false };
+        days(&History { to: now(), measured, declared: Vec::new(), incidents: vec![incident], latest: None }, &Zone::utc(), now())
+    }
+
+    #[test]
+    fn a_day_has_the_worst_state_of_it_and_half_of_it_must_be_seen() {
+        use Status::{Degraded, MajorOutage, Operational, Unknown};
+        // Today has 12 hours so far, yesterday ended 12 hours ago.
+        let days = seen(vec![
+            stretch(60, 49, Operational),
+            stretch(36, 25, Operational),
+            stretch(25, 24, MajorOutage),
+            stretch(24, 13, Unknown),
+            stretch(13, 12, Degraded),
+            stretch(12, 0, Operational),
+        ]);
+        let status = |back: usize| days[days.len() - 1 - back].status(Lane::Measured);
+        assert_eq!(days.len(), DAYS as usize);
+        assert_eq!(status(0), Some(Operational));
+        assert_eq!(status(1), Some(MajorOutage), "13 of 24 hours were seen");
+        assert_eq!(status(2), Some(Unknown), "11 of 24 hours were seen");
+        assert_eq!(status(3), Some(Unknown));
+        assert_eq!(days[DAYS as usize - 2].words(), "measured down 1 h, degraded 1 h; observed 54 %");
+        assert_eq!(days[DAYS as usize - 1].words(), "measured up");
+        assert_eq!(days[0].words(), "measured no data");
+        assert_eq!(days[0].status(Lane::Declared), None, "there is no page");
+        assert!(!days[DAYS as usize - 3].is_calm(), "an incident was declared");
+    }
+
+    #[test]
+    fn runs_of_days_are_one_line_and_what_stands_out_is_drawn_by_itself() {
+        let bars = Bars::of(&seen(vec![
+            stretch(24 * 95, 30, Status::Operational),
+            stretch(30, 29, Status::MajorOutage),
+            stretch(29, 0, Status::Operational),
+        ]));
+        let path = |class: &str| bars.paths.iter().find(|path| path.class == class).map(|path| path.d.clone()).unwrap_or_default();
+        assert_eq!(path("b op").matches('M').count(), 2);
+        assert_eq!(path("r mo"), "M352 14.0h3v12.0h-3z", "yesterday, below the axis");
+        assert_eq!(bars.runs.iter().map(|run| run.days).sum::<usize>(), DAYS as usize);
+        let said: Vec<&str> = bars.runs.iter().map(|run| run.said.as_str()).collect();
+        assert_eq!(said, ["measured up", "measured down 1 h", "measured up"]);
+        assert_eq!(bars.runs[2].when, "27 Nov");
+    }
+
+    #[test]
+    fn without_a_look_at_the_past_nothing_is_claimed() {
+        let days = days(&History::default(), &Zone::utc(), now());
+        assert!(Bars::of(&days).paths.is_empty());
+    }
+}

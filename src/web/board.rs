@@ -217,6 +217,11 @@ impl Board {
         self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).committed_at
     }
 
+    /// What the bars of one vendor are drawn from.
+    pub fn history(&self, id: &VendorId) -> Option<Arc<History>> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).history.get(id).cloned()
+    }
+
     /// A copy of one vendor.
     pub fn vendor(&self, id: &VendorId) -> Option<VendorFigures> {
         let figures = self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -71,9 +71,24 @@ pub fn router(site: Arc<Site>, prefix: &str) -> Router {
         .with_state(site);
     let routes = match prefix.trim_end_matches('/') {
         "" => routes,
-        prefix => Router::new().nest(prefix, routes),
+        prefix => Router::new().fallback_service(routes).layer(from_fn_with_state(Arc::<str>::from(prefix), below)),
     };
     routes.layer(from_fn(gate::dress))
+}
+
+/// Takes the prefix off, with or without a slash behind it; beside it there is nothing.
+async fn below(State(prefix): State<Arc<str>>, mut request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let rest = uri.path().strip_prefix(&*prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let inside = rest.map(|rest| format!("/{}{query}", rest.trim_start_matches('/')));
+    match inside.and_then(|inside| inside.parse().ok()) {
+        Some(inside) => {
+            *request.uri_mut() = inside;
+            next.run(request).await
+        }
+        None => (StatusCode::NOT_FOUND, format!("vendord is at {prefix}/\n")).into_response(),
+    }
 }
 
 /// Accepts until `stop`; then open connections have until the runtime ends.

@@ -87,6 +87,11 @@ pub fn short_date(date: Date) -> String {
     date.strftime("%-d %b").to_string()
 }
 
+/// `8 Oct 2026`
+pub fn long_date(date: Date) -> String {
+    date.strftime("%-d %b %Y").to_string()
+}
+
 /// `2026-11`, as the first day of it.
 pub fn month(text: &str) -> Option<Date> {
     let (year, month) = text.split_once('-')?;

@@ -18,14 +18,15 @@ use crate::model::{Phases, Timestamp, VendorId};
 use crate::store::{Judged, Latency, Layer, Past, StoredIncident, StoredSource};
 use crate::uptime::{Availability, Round, Tally, availability, clip, percent};
 use crate::web::api::{self, Refusal};
+use crate::web::bars::{self, Day};
 use crate::web::board::{CheckFigures, PageFigures, VendorFigures};
 use crate::web::chart::{Chart, Facts, RANGES, Range, first, milliseconds};
 use crate::web::history::{self, Happened, Stretch};
-use crate::web::look::Look;
+use crate::web::look::{Lane, Look, word};
 use crate::web::server::Site;
 use crate::web::shelf;
 use crate::web::visit::Visit;
-use crate::web::zone::{Zone, lasting};
+use crate::web::zone::{Zone, lasting, long_date};
 
 /// Panels of latency on one page, and rows of each list; the API has all of them.
 const PANELS_MAX: usize = 8;
@@ -50,6 +51,7 @@ struct VendorPage {
     ranges: Vec<RangeLink>,
     range_words: &'static str,
     chart: Chart,
+    days: Vec<DayRow>,
     outages: Vec<OutageRow>,
     outages_more: usize,
     incidents: Vec<IncidentRow>,
@@ -104,6 +106,15 @@ struct SourceRow {
 struct ComponentRow {
     name: String,
     look: Look,
+}
+
+/// A day on which something was out of the ordinary.
+struct DayRow {
+    when: String,
+    declared: Option<(Look, String)>,
+    measured: Option<(Look, String)>,
+    observed: String,
+    incidents: Vec<(String, String)>,
 }
 
 struct RangeLink {
@@ -243,6 +254,7 @@ fn made(visit: &Visit, site: &Site, config: &Config, vendor: &Vendor, figures: &
             latency: &facts.latency,
             name: &vendor.name,
         }),
+        days: days(site, &vendor.id, visit),
         outages: facts.outages.iter().take(ROWS_MAX).map(|judged| OutageRow::of(judged, config, zone, now)).collect(),
         outages_more: facts.outages.len().saturating_sub(ROWS_MAX),
         incidents: facts.incidents.iter().take(ROWS_MAX).map(row).collect(),
@@ -251,6 +263,23 @@ fn made(visit: &Visit, site: &Site, config: &Config, vendor: &Vendor, figures: &
         work: facts.announced.iter().map(row).collect(),
         commands: commands(vendor),
     }
+}
+
+/// The days of the bars that are worth a look, newest first.
+fn days(site: &Site, vendor: &VendorId, visit: &Visit) -> Vec<DayRow> {
+    let Some(history) = site.board.history(vendor) else { return Vec::new() };
+    let lane = |day: &Day, lane: Lane| {
+        let status = day.status(lane)?;
+        Some((Look { word: word(status, lane), ..Look::of(status) }, day.said(lane)?))
+    };
+    let row = |day: &Day| DayRow {
+        when: long_date(day.date),
+        declared: lane(day, Lane::Declared),
+        measured: lane(day, Lane::Measured),
+        observed: day.observed().map_or("-".to_owned(), |percent| format!("{percent} %")),
+        incidents: day.incidents.iter().map(|incident| (incident.id.to_string(), incident.title.to_string())).collect(),
+    };
+    bars::days(&history, &visit.zone, visit.now).iter().rev().filter(|day| !day.is_calm()).map(row).collect()
 }
 
 /// `90 days, observed 99.8 % of the time`

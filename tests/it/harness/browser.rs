@@ -96,6 +96,15 @@ impl Browser {
         }
     }
 
+    /// Moves the pointer into the middle of an element.
+    pub fn point(&mut self, selector: &str) {
+        let middle = format!(
+            "(() => {{ const e = document.querySelector('{selector}'); e.scrollIntoView({{ block: 'center' }}); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }})()"
+        );
+        let at = self.evaluate(&middle);
+        self.ask("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }));
+    }
+
     /// The whole page as PNG.
     pub fn picture(&mut self) -> Vec<u8> {
         let picture = self.ask("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true }));

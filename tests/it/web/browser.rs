@@ -102,6 +102,7 @@ fn pages_are_complete_without_scripts_and_quicker_with_them() {
         browser.open(&format!("{address}{path}"));
         assert_eq!((browser.evaluate(LINKS), browser.evaluate("document.querySelector('h1').innerText")), (without, heading), "{path}");
     }
+    scene.daemon.wait_for("bars", s(20), |_| scene.get("/").text().contains("measured down").then_some(()));
     browser.open(&format!("{address}/"));
     const ROWS: &str = "[...document.querySelectorAll('[data-find]:not([hidden])')].filter((tr) => tr.checkVisibility()).length";
     assert_eq!(browser.evaluate(ROWS), 4);

@@ -210,13 +210,13 @@ fn below_a_prefix_every_link_stays_below_it() {
     daemon.spawn();
     let get = |path: &str| daemon.get(path).ok();
     daemon.wait_for("an answer below the prefix", s(20), |_| (get("/watch/-/ready")?.status == 200).then_some(()));
-    for path in ["/watch/", "/watch/vendors/fine", "/watch/incidents", "/watch/nothing"] {
+    for path in ["/watch", "/watch/", "/watch/vendors/fine", "/watch/incidents", "/watch/nothing"] {
         let html = get(path).unwrap().text();
         let links: Vec<&str> = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let outside: Vec<&&str> = links.iter().filter(|link| link.starts_with('/') && !link.starts_with("/watch/")).collect();
         assert!(links.len() > 8 && outside.is_empty(), "{path}: {outside:?}");
     }
-    assert_eq!((get("/watch/api/v1/status").unwrap().status, get("/").unwrap().status), (200, 404));
+    assert_eq!((get("/watch/api/v1/status").unwrap().status, get("/watching").unwrap().status), (200, 404));
 }
 
 #[test]

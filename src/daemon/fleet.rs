@@ -68,7 +68,7 @@ pub struct Watched {
     /// Which of its failing runs are kept as evidence.
     pub episode: Episode,
     /// The last run that was known, for alert texts.
-    pub message: String,
+    pub message: Arc<str>,
     pub not_after: Option<Timestamp>,
     phases: Phases,
     http_status: u16,
@@ -331,7 +331,7 @@ impl Watched {
             hint: Arc::default(),
             state: stored.map(|s| s.state).unwrap_or_default(),
             episode: Episode::default(),
-            message: String::new(),
+            message: Arc::from(""),
             not_after: None,
             phases: Phases::default(),
             http_status: 0,
@@ -383,8 +383,9 @@ impl Watched {
         let reused = detail.last_hop().is_some_and(|hop| hop.reused);
         self.reused = (reused || self.reused.is_some()).then_some(reused);
         self.not_after = detail.ends_at().or(self.not_after);
-        if observation.outcome != Outcome::Unknown {
-            self.message.clone_from(message);
+        // Most runs say what the one before said: the board has the same text.
+        if observation.outcome != Outcome::Unknown && *self.message != **message {
+            self.message = message.as_str().into();
         }
         self.hint.set(&self.state);
     }
@@ -428,7 +429,7 @@ impl Watched {
             state: self.state.standing(),
             suspect: self.state.suspect(),
             late_reason: self.state.late_reason(SegmentReason::NoObservation),
-            message: self.message.as_str().into(),
+            message: self.message.clone(),
             phases: self.phases,
             http_status: self.http_status,
             reused: self.reused,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::model::{Segment, Timestamp, VendorId};
 use crate::store::{Judged, Past, StoreError, chain};
 use crate::telemetry::Telemetry;
@@ -34,6 +35,7 @@ pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: C
     let mut wait = SOON;
     loop {
         let path = path.clone();
+        let began = clock::instant();
         let computed = tokio::task::spawn_blocking(move || {
             let seen = look(&path, &mut kept);
             (seen, kept)
@@ -41,6 +43,7 @@ pub async fn run(path: PathBuf, board: Arc<Board>, telemetry: Telemetry, stop: C
         match computed.await {
             Ok((seen, back)) => {
                 kept = back;
+                tracing::debug!(took_ms = began.elapsed().as_millis() as u64, "the recent past was computed");
                 show(&board, &telemetry, seen);
             }
             Err(error) => {
@@ -111,11 +114,20 @@ fn look(path: &Path, kept: &mut Kept) -> Result<Seen, StoreError> {
 /// What is shown of a vendor's past; what is settled of it is kept.
 fn timeline(past: &Past, vendor: &VendorId, before: Vec<Segment>, still: &mut Kept) -> Result<Vec<Segment>, StoreError> {
     let from = past.now - SHOWN;
-    let known_until = before.last().map_or(from, |last| last.to);
-    let fresh = clip(&past.vendor_timeline_since(vendor, known_until)?, known_until, past.now);
-    let whole = chain(vec![clip(&before, from, known_until), fresh]);
+    let known_until = known_until(&before, from);
+    let whole = joined(&before, &past.vendor_timeline_since(vendor, known_until)?, from, past.now);
     still.0.insert(vendor.clone(), clip(&whole, from, settled(past, vendor)));
     Ok(whole)
+}
+
+fn known_until(before: &[Segment], from: Timestamp) -> Timestamp {
+    before.last().map_or(from, |last| last.to.max(from))
+}
+
+/// What was kept, and from its end on what was read anew.
+fn joined(before: &[Segment], fresh: &[Segment], from: Timestamp, now: Timestamp) -> Vec<Segment> {
+    let known_until = known_until(before, from);
+    chain(vec![clip(before, from, known_until), clip(fresh, known_until, now)])
 }
 
 /// Before this nothing of a vendor can change: no run that could still be confirmed began earlier.
@@ -166,4 +178,43 @@ fn time_to_resolve(past: &Past) -> Result<ByVendor, StoreError> {
     }
     let mean = |(sum, count): (f64, u32)| (count > 0).then(|| sum / f64::from(count));
     Ok(sums.into_iter().map(|(vendor, sums)| (vendor, sums.map(mean))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Reason, SegmentReason, State};
+    use crate::uptime::merge;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
+    }
+
+    fn timeline_of(lengths: &[(i64, usize)]) -> Vec<Segment> {
+        let mut from = 0;
+        merge(lengths.iter().map(|(length, state)| {
+            let segment =
+                Segment { from: at(from), to: at(from + length), state: State::ALL[*state], reason: SegmentReason::Seen(Reason::Ok) };
+            from += length;
+            segment
+        }))
+    }
+
+    proptest! {
+        /// Wherever it is cut, and however far the window has moved since.
+        #[test]
+        fn what_is_kept_and_what_is_read_anew_are_the_whole(
+            lengths in prop::collection::vec((1i64..500, 0usize..4), 1..20), cut in 0i64..10_000, moved in 0i64..10_000,
+        ) {
+            let whole = timeline_of(&lengths);
+            let end = whole.last().map_or(at(0), |last| last.to);
+            let cut = at(cut).min(end);
+            let kept = clip(&whole, at(0), cut);
+            let fresh: Vec<Segment> = whole.iter().filter(|segment| segment.to > cut).copied().collect();
+            let from = at(moved).min(end);
+            prop_assert_eq!(joined(&kept, &fresh, from, end), clip(&whole, from, end));
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub use past::{Judged, Past};
 pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredVendor, Suspension};
 pub use recent::RecentIncident;
 pub use samples::{Latency, Sample};
-pub use timeline::{chain, since};
+pub use timeline::chain;
 pub use verify::verify;
 pub use write::{Registered, Writer};
 

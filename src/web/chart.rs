@@ -425,7 +425,7 @@ mod tests {
         let status = |n: u64| {
             if n == 5000 {
                 Status::MajorOutage
-            } else if n % 2 == 0 {
+            } else if n.is_multiple_of(2) {
                 Status::Operational
             } else {
                 Status::Degraded

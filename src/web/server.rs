@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use super::board::Board;
 use super::metrics::{Style, render, to_open_metrics};
-use super::reply::{accepts, gzip};
+use super::reply::{accepts, gzip_quickly};
 use super::{assets, gate, pages, probe, push};
 use crate::clock;
 use crate::config::Config;
@@ -174,7 +174,7 @@ async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response 
     };
     let response = Response::builder().header(header::CONTENT_TYPE, kind).header(header::VARY, "Accept, Accept-Encoding");
     let response = if accepts(&headers, &header::ACCEPT_ENCODING, "gzip") {
-        response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip(text.as_bytes())))
+        response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip_quickly(text.as_bytes())))
     } else {
         response.body(Body::from(text))
     };

@@ -133,7 +133,7 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
         seconds => lasting(Duration::from_secs(seconds / 86_400 * 86_400)),
     };
     match at.millis_since(now) {
-        0..1000 | -999..=-1 => "now".to_owned(),
+        -999..1000 => "now".to_owned(),
         ahead @ 1000.. => format!("in {}", coarse(Duration::from_millis(ahead as u64))),
         _ => format!("{} ago", coarse(now.since(at))),
     }

@@ -6,7 +6,7 @@ use super::{Refusal, find};
 use crate::declared::SourceCondition;
 use crate::declared::archive::Kind;
 use crate::model::{SegmentReason, State, Status, Timestamp, Uuid, time::rfc3339};
-use crate::store::{Past, StoredCheck, StoredIncident, StoredSource, StoredVendor, since};
+use crate::store::{Past, StoredCheck, StoredIncident, StoredSource, StoredVendor};
 
 #[derive(Serialize)]
 pub struct Fleet {
@@ -116,7 +116,7 @@ fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>, page
         measured,
         declared: past.declared(&vendor.id, &pages.sources),
         since: match measured {
-            Some(_) => since(&past.vendor_timeline(&vendor.id)?),
+            Some(_) => past.measured_since(&vendor.id)?,
             None => None,
         },
         checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),

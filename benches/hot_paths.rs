@@ -9,7 +9,7 @@ use vendord::declared::archive::{Ledger, Reading};
 use vendord::feeds::{self, Document};
 use vendord::health::{CheckState, Run, fold};
 use vendord::model::page::Incident;
-use vendord::model::{KofN, Observation, Outcome, Phases, Reason, SeverityCap, Terms, Timestamp, Uuid, VendorId};
+use vendord::model::{KofN, Observation, Outcome, Phases, Reason, SegmentReason, SeverityCap, Terms, Timestamp, Uuid, VendorId};
 use vendord::schedule::{Cadence, Now, Schedule};
 use vendord::store::{Batch, JournalRow, RegisteredCheck, Registration, Sample, Writer, packing};
 use vendord::web::board::{CheckFigures, Figures, VendorCounters, VendorFigures};
@@ -150,6 +150,11 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
     let mut state = CheckState::default();
     fold(&mut state, &terms(), &run(1, Outcome::Up), &[]);
     let check = |n: usize| CheckFigures {
+        name: Arc::from(format!("c{n}")),
+        kind: "http",
+        suspect: false,
+        late_reason: SegmentReason::NoObservation,
+        message: Arc::from("200 OK"),
         labels: Arc::from(format!("vendor=\"bench\",check=\"c{n}\"")),
         labels_kind: Arc::from(format!("vendor=\"bench\",check=\"c{n}\",kind=\"http\"")),
         interval: Duration::from_secs(10),
@@ -170,6 +175,7 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
         pages: Vec::new(),
         checks: (0..10_000).map(check).collect(),
         counters: VendorCounters::default(),
+        outage: None,
         id: VendorId::new("bench"),
     };
     let figures = Figures { vendors: vec![vendor], ..Figures::default() };

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::words;
 use crate::config::{Diagnostics, Level};
 use crate::store::StoreError;
+use crate::web::api::Refusal;
 
 /// What scripts look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +127,14 @@ impl From<StoreError> for Failure {
             Some((message, hint)) => Failure::missing(message).hint(hint),
             None => Failure::missing(text),
         }
+    }
+}
+
+/// What the API would refuse, the command line refuses too.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let exit = if refusal.is_of_store() { Exit::Missing } else { Exit::Usage };
+        Failure { hint: refusal.hint, ..Failure::new(exit, refusal.message) }
     }
 }
 

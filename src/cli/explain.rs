@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::status::{self, VendorStatus};
 use super::table::Table;
 use super::words::{clock_time, instant, lasting, tame};
 use super::{Answer, Context, Exit, Failure, evidence, find, outages, to_json};
 use crate::model::{Blame, State, Timestamp};
 use crate::store::{Judged, Past, StoredCheck, StoredEvidence, StoredIncident};
 use crate::uptime::clip;
+use crate::web::api::evidence::Shown;
+use crate::web::api::status::{VendorStatus, with_incidents};
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord explain github")]
@@ -37,7 +38,7 @@ struct Explained<'e> {
     status: &'e VendorStatus,
     terms: Vec<TermsOf<'e>>,
     blame: Option<Blame>,
-    evidence: Vec<evidence::Shown<'e>>,
+    evidence: Vec<Shown<'e>>,
 }
 
 /// What a check is judged by.
@@ -55,7 +56,7 @@ struct TermsOf<'e> {
 pub fn explain(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
     let past = Past::open(&context.store_path()?)?;
     let vendor = find::vendor(&past, &arguments.vendor)?;
-    let (status, incidents) = status::with_incidents(&past, vendor)?;
+    let (status, incidents) = with_incidents(&past, vendor)?;
     let outage = past.outages(past.now)?.into_iter().find(|judged| judged.outage.vendor == vendor.id && judged.outage.ended_at.is_none());
     let from = outage.as_ref().map_or(past.now - EVIDENCE_OF, |judged| judged.outage.started_at);
     let seen = past.reader.evidence(&vendor.id, from, past.now)?;
@@ -67,7 +68,7 @@ pub fn explain(context: &Context, arguments: &Arguments) -> Result<Answer, Failu
             status: &status,
             terms: checks.iter().map(|check| terms(check)).collect(),
             blame: outage.as_ref().map(|judged| judged.outage.blame),
-            evidence: seen.iter().map(evidence::Shown::of).collect(),
+            evidence: seen.iter().map(Shown::of).collect(),
         })
     } else {
         let told = Told { past: &past, status: &status, checks, outage, incidents, seen, coloured: context.colour_out };

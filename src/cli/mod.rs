@@ -13,7 +13,6 @@ mod ending;
 mod evidence;
 mod explain;
 mod feed;
-mod find;
 mod import;
 mod incidents;
 mod init;
@@ -41,6 +40,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::{self, Config, Diagnostics};
 use crate::declared::archive::Kind;
 use crate::probes::Workshop;
+use crate::web::api::{find, to_json};
 
 pub use ending::{Answer, Exit, Failure};
 use screen::Screen;
@@ -231,13 +231,6 @@ impl Context {
     fn config(&self) -> Result<Config, Failure> {
         Ok(self.load(&Workshop::new())?.0)
     }
-}
-
-/// The JSON of a verb, laid out for people: scripts do not mind.
-fn to_json<T: serde::Serialize>(value: &T) -> String {
-    let mut text = serde_json::to_string_pretty(value).expect("plain data without maps of odd keys always serializes");
-    text.push('\n');
-    text
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::output::{Output, Wanted, csv, optional};
+use super::output::{Output, Wanted};
 use super::table::Table;
-use super::words::{Since, clock_time, instant, lasting, read_since, seconds, seconds_of};
-use super::{Answer, Context, Failure, evidence, find, to_json};
+use super::words::{Since, clock_time, instant, lasting, read_since};
+use super::{Answer, Context, Failure, evidence, find};
 use crate::incidents::correlate::Class;
-use crate::model::{Blame, Outage, Timestamp, Uuid, time::rfc3339};
-use crate::store::{Judged, Past, StoreError, StoredEvidence};
+use crate::model::Timestamp;
+use crate::store::{Judged, Past, StoreError};
 use crate::uptime::clip;
+use crate::web::api::outages::{self as api, Asked};
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord outages --since 7d --vendor github")]
@@ -36,94 +36,27 @@ pub struct Arguments {
     wanted: Wanted,
 }
 
-#[derive(Serialize)]
-struct Outages<'o> {
-    schema: u32,
-    outages: Vec<OutageRow<'o>>,
-}
-
-#[derive(Serialize)]
-struct OutageRow<'o> {
-    id: Uuid,
-    vendor: &'o str,
-    #[serde(serialize_with = "rfc3339::serialize")]
-    started_at: Timestamp,
-    #[serde(serialize_with = "rfc3339::serialize")]
-    confirmed_at: Timestamp,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    ended_at: Option<Timestamp>,
-    /// So far, while it lasts.
-    seconds: f64,
-    blame: Blame,
-    /// Null: not judged (yet).
-    class: Option<Class>,
-    checks: &'o [String],
-    incident: Option<Uuid>,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    first_vendor_post_at: Option<Timestamp>,
-    /// Negative: the vendor told us first.
-    acknowledgement_lag_seconds: Option<f64>,
-    /// Of one outage that was asked for: the first and the last failing runs of each of its checks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    evidence: Option<Vec<evidence::Shown<'o>>>,
-}
-
-fn row(judged: &Judged, now: Timestamp) -> OutageRow<'_> {
-    let Judged { outage, post, class, .. } = judged;
-    OutageRow {
-        id: outage.id,
-        vendor: outage.vendor.as_str(),
-        started_at: outage.started_at,
-        confirmed_at: outage.confirmed_at,
-        ended_at: outage.ended_at,
-        seconds: seconds_of(outage.duration(now)),
-        blame: outage.blame,
-        class: *class,
-        checks: &outage.checks,
-        incident: post.map(|post| post.incident),
-        first_vendor_post_at: post.map(|post| post.posted_at),
-        acknowledgement_lag_seconds: judged.lag_ms().map(seconds),
-        evidence: None,
-    }
-}
-
 pub fn outages(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
     let past = Past::open(&context.store_path()?)?;
-    let all = past.outages(Timestamp::from_millis(i64::MIN))?;
-    let chosen = match &arguments.id {
-        Some(id) => vec![find::by_id("outage", id, &all, |judged| judged.outage.id)?],
-        None => chosen(&past, &all, arguments)?,
+    let asked = Asked {
+        id: arguments.id.clone(),
+        since: arguments.since.map(|since| since.at(past.now)),
+        open: arguments.open,
+        vendor: arguments.vendor.clone(),
+        offset: 0,
+        limit: arguments.limit,
     };
+    let chosen = api::chosen(&past, &asked)?;
     let text = match (arguments.wanted.output(), &arguments.id) {
-        (Output::Csv, _) => spreadsheet(&chosen, past.now),
-        (Output::Json, Some(_)) => {
-            let seen: Vec<Vec<StoredEvidence>> =
-                chosen.iter().map(|judged| evidence_of(&past, &judged.outage)).collect::<Result<_, _>>()?;
-            let mut rows = Vec::new();
-            for (judged, seen) in chosen.into_iter().zip(&seen) {
-                rows.push(OutageRow { evidence: Some(seen.iter().map(evidence::Shown::of).collect()), ..row(judged, past.now) });
-            }
-            to_json(&Outages { schema: 1, outages: rows })
-        }
-        (Output::Json, None) => to_json(&Outages { schema: 1, outages: chosen.into_iter().map(|judged| row(judged, past.now)).collect() }),
-        (Output::Text, Some(_)) => chosen.into_iter().map(|judged| detail(&past, judged, context.colour_out)).collect::<Result<_, _>>()?,
+        (Output::Csv, _) => api::csv(&past, &chosen),
+        (Output::Json, _) => api::json(&past, &chosen, &asked)?,
+        (Output::Text, Some(_)) => chosen.iter().map(|judged| detail(&past, judged, context.colour_out)).collect::<Result<_, _>>()?,
         (Output::Text, None) => list(&chosen, past.now, context.colour_out),
     };
     Ok(Answer::fine(text))
 }
 
-fn chosen<'o>(past: &Past, all: &'o [Judged], arguments: &Arguments) -> Result<Vec<&'o Judged>, Failure> {
-    let vendor = arguments.vendor.as_ref().map(|id| find::vendor(past, id)).transpose()?;
-    let since = arguments.since.map(|since| since.at(past.now));
-    let newest = all.iter().filter(|Judged { outage, .. }| {
-        vendor.is_none_or(|vendor| vendor.id == outage.vendor)
-            && (!arguments.open || outage.ended_at.is_none())
-            && since.is_none_or(|since| outage.ended_at.is_none_or(|ended| ended >= since))
-    });
-    Ok(newest.take(arguments.limit.unwrap_or(usize::MAX)).collect())
-}
-
-fn list(outages: &[&Judged], now: Timestamp, coloured: bool) -> String {
+fn list(outages: &[Judged], now: Timestamp, coloured: bool) -> String {
     if outages.is_empty() {
         return "no outages\n".to_owned();
     }
@@ -142,41 +75,6 @@ fn list(outages: &[&Judged], now: Timestamp, coloured: bool) -> String {
         ]);
     }
     table.render()
-}
-
-fn spreadsheet(outages: &[&Judged], now: Timestamp) -> String {
-    let heads = [
-        "id",
-        "vendor",
-        "started_at",
-        "confirmed_at",
-        "ended_at",
-        "seconds",
-        "blame",
-        "class",
-        "incident",
-        "first_vendor_post_at",
-        "acknowledgement_lag_seconds",
-        "checks",
-    ];
-    let cells = |judged: &&Judged| {
-        let Judged { outage, post, class, .. } = *judged;
-        [
-            outage.id.to_string(),
-            outage.vendor.to_string(),
-            outage.started_at.to_string(),
-            outage.confirmed_at.to_string(),
-            optional(outage.ended_at),
-            seconds_of(outage.duration(now)).to_string(),
-            outage.blame.as_str().to_owned(),
-            optional(*class),
-            optional(post.map(|post| post.incident)),
-            optional(post.map(|post| post.posted_at)),
-            optional(judged.lag_ms().map(seconds)),
-            outage.checks.join(";"),
-        ]
-    };
-    csv(heads, outages.iter().map(cells))
 }
 
 fn detail(past: &Past, judged: &Judged, coloured: bool) -> Result<String, StoreError> {
@@ -208,7 +106,7 @@ fn detail(past: &Past, judged: &Judged, coloured: bool) -> Result<String, StoreE
         }
     }
     text += &table.render();
-    text += &evidence::text(&evidence_of(past, outage)?);
+    text += &evidence::text(&api::evidence_of(past, outage)?);
     Ok(text)
 }
 
@@ -229,11 +127,4 @@ pub(super) fn posted(judged: &Judged, now: Timestamp) -> String {
         }
         (None, None) => "-".to_owned(),
     }
-}
-
-/// Of the checks that the outage rests on, in its time.
-fn evidence_of(past: &Past, outage: &Outage) -> Result<Vec<StoredEvidence>, StoreError> {
-    let mut all = past.reader.evidence(&outage.vendor, outage.started_at, outage.ended_at.unwrap_or(past.now))?;
-    all.retain(|one| outage.checks.contains(&one.check));
-    Ok(all)
 }

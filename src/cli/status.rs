@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::table::Table;
 use super::words::{clock_time, count, lasting, tame};
-use super::{Answer, Context, Exit, Failure, find, to_json};
+use super::{Answer, Context, Exit, Failure, to_json};
 use crate::declared::SourceCondition;
-use crate::declared::archive::Kind;
-use crate::model::{SegmentReason, State, Status, Timestamp, Uuid, time::rfc3339};
-use crate::store::{Past, StoredCheck, StoredIncident, StoredSource, StoredVendor, since};
+use crate::model::{SegmentReason, State, Timestamp};
+use crate::store::Past;
+use crate::web::api::status::{self as api, Asked, VendorStatus};
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord status --problems")]
@@ -27,59 +26,6 @@ pub struct Arguments {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Fleet {
-    schema: u32,
-    vendors: Vec<VendorStatus>,
-}
-
-#[derive(Serialize)]
-pub struct VendorStatus {
-    pub vendor: String,
-    name: String,
-    tier: u8,
-    pub measured: Option<State>,
-    pub declared: Option<Status>,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    pub since: Option<Timestamp>,
-    checks: Vec<CheckStatus>,
-    pub sources: Vec<SourceStatus>,
-    open_outage: Option<Uuid>,
-    open_incidents: Vec<Uuid>,
-}
-
-#[derive(Serialize)]
-pub struct CheckStatus {
-    check: String,
-    kind: String,
-    state: State,
-    reason: Option<SegmentReason>,
-    suspect: bool,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    last_run_at: Option<Timestamp>,
-    duration_seconds: Option<f64>,
-}
-
-#[derive(Serialize)]
-pub struct SourceStatus {
-    pub source: String,
-    pub format: String,
-    pub state: SourceCondition,
-    /// The page's own verdict about everything on it.
-    pub overall: Option<Status>,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    pub last_success_at: Option<Timestamp>,
-    /// Why the last read failed.
-    pub problem: Option<String>,
-}
-
-impl VendorStatus {
-    pub fn has_problem(&self) -> bool {
-        let declared = |status| !matches!(status, Status::Operational | Status::Maintenance);
-        self.measured.is_some_and(|state| state != State::Up) || self.declared.is_some_and(declared)
-    }
-}
-
 pub fn status(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
     show(&context.store_path()?, context.colour_out, arguments)
 }
@@ -91,106 +37,12 @@ pub fn of_all(path: &Path, coloured: bool) -> Result<Answer, Failure> {
 
 fn show(path: &Path, coloured: bool, arguments: &Arguments) -> Result<Answer, Failure> {
     let past = Past::open(path)?;
-    let chosen = chosen(&past, &arguments.vendors)?;
-    let latest = past.reader.latest_outages("")?;
-    let open = |vendor: &StoredVendor| latest.get(&vendor.id).filter(|outage| outage.ended_at.is_none()).map(|outage| outage.id);
-    let pages = Pages { sources: past.reader.sources()?, open: past.reader.open_incidents()? };
-    let rows = chosen.into_iter().map(|vendor| of_vendor(&past, vendor, open(vendor), &pages));
-    let mut vendors = rows.collect::<Result<Vec<_>, Failure>>()?;
-    let exit = Exit::finding_if(vendors.iter().any(VendorStatus::has_problem));
-    if arguments.problems {
-        vendors.retain(VendorStatus::has_problem);
-    }
+    let (fleet, found) = api::status(&past, &Asked { vendors: arguments.vendors.clone(), problems: arguments.problems })?;
     let text = match arguments.json {
-        true => to_json(&Fleet { schema: 1, vendors }),
-        false => text(&vendors, past.now, coloured, arguments),
+        true => to_json(&fleet),
+        false => text(&fleet.vendors, past.now, coloured, arguments),
     };
-    Ok(Answer { text, exit })
-}
-
-/// One vendor, with the incidents that its pages have open.
-pub fn with_incidents(past: &Past, vendor: &StoredVendor) -> Result<(VendorStatus, Vec<StoredIncident>), Failure> {
-    let outage = past.reader.latest_outages("")?.remove(&vendor.id).filter(|outage| outage.ended_at.is_none());
-    let pages = Pages { sources: past.reader.sources()?, open: past.reader.open_incidents()? };
-    let status = of_vendor(past, vendor, outage.map(|outage| outage.id), &pages)?;
-    let own = |i: &StoredIncident| i.source.vendor == vendor.id && i.record.kind() == Kind::Incident;
-    Ok((status, pages.open.into_iter().filter(own).collect()))
-}
-
-/// The vendors that were asked for, in that order; without, all that are watched.
-fn chosen<'p>(past: &'p Past, ids: &[String]) -> Result<Vec<&'p StoredVendor>, Failure> {
-    if ids.is_empty() {
-        return Ok(past.loaded.vendors.iter().filter(|vendor| !vendor.retired).collect());
-    }
-    ids.iter().map(|id| find::vendor(past, id)).collect()
-}
-
-/// What the store has of status pages.
-struct Pages {
-    sources: Vec<StoredSource>,
-    open: Vec<StoredIncident>,
-}
-
-fn of_vendor(past: &Past, vendor: &StoredVendor, open_outage: Option<Uuid>, pages: &Pages) -> Result<VendorStatus, Failure> {
-    let measured = past.measured(&vendor.id)?;
-    Ok(VendorStatus {
-        vendor: vendor.id.to_string(),
-        name: vendor.name.clone(),
-        tier: vendor.tier,
-        measured,
-        declared: past.declared(&vendor.id, &pages.sources),
-        since: match measured {
-            Some(_) => since(&past.vendor_timeline(&vendor.id)?),
-            None => None,
-        },
-        checks: past.current_checks(&vendor.id).map(|check| of_check(past, check)).collect(),
-        sources: pages.sources.iter().filter(|s| s.id.vendor == vendor.id).map(|s| of_source(s, past.now)).collect(),
-        open_outage,
-        open_incidents: pages
-            .open
-            .iter()
-            .filter(|i| i.source.vendor == vendor.id && i.record.kind() == Kind::Incident)
-            .map(|i| i.id)
-            .collect(),
-    })
-}
-
-fn of_source(source: &StoredSource, now: Timestamp) -> SourceStatus {
-    let believed = source.reads.as_ref().is_some_and(|reads| reads.is_believed(now));
-    SourceStatus {
-        source: source.id.name.to_string(),
-        format: source.state.as_ref().map_or(&source.format, |state| &state.format).clone(),
-        state: source.reads.as_ref().map_or(SourceCondition::Broken, |reads| reads.condition(now)),
-        overall: source.state.as_ref().map(|state| if believed { state.overall } else { Status::Unknown }),
-        last_success_at: source.reads.as_ref().and_then(|reads| reads.last_success_at),
-        problem: source.reads.as_ref().and_then(|reads| reads.problem.clone()),
-    }
-}
-
-fn of_check(past: &Past, check: &StoredCheck) -> CheckStatus {
-    let state = check.state.state_at(past.now);
-    CheckStatus {
-        check: check.id.name.to_string(),
-        kind: check.kind.clone(),
-        state,
-        reason: reason(past, check, state),
-        suspect: check.state.suspect(),
-        last_run_at: check.state.last.map(|last| last.at),
-        duration_seconds: check.state.last.map(|last| last.duration.as_micros() as f64 / 1e6),
-    }
-}
-
-/// Of the last run while it is evidence, else why nothing is known.
-fn reason(past: &Past, check: &StoredCheck, state: State) -> Option<SegmentReason> {
-    if !check.terms.enabled {
-        return Some(SegmentReason::Paused);
-    }
-    let last = check.state.last?;
-    let evident = check.state.evidence_until.is_some_and(|until| past.now < until);
-    match state {
-        State::Unknown if !evident => Some(check.state.late_reason(past.late_reason(check))),
-        _ => Some(SegmentReason::Seen(last.reason)),
-    }
+    Ok(Answer { text, exit: Exit::finding_if(found) })
 }
 
 fn text(vendors: &[VendorStatus], now: Timestamp, coloured: bool, arguments: &Arguments) -> String {

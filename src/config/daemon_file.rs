@@ -240,7 +240,28 @@ fn read_web(desk: &mut Desk, table: &Table) -> Option<Web> {
         route_prefix: route_prefix.to_string(),
         allow_remote: settings.on("allow_remote"),
         lifecycle: settings.on("lifecycle"),
+        hosts: read_hosts(desk, table)?,
+        timezone: read_timezone(desk, table)?,
     })
+}
+
+fn read_hosts(desk: &mut Desk, table: &Table) -> Option<Vec<String>> {
+    let written = table.settings.texts("hosts")?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    for (item, name) in written.iter().enumerate().filter(|(_, name)| name.is_empty() || !name.chars().all(is_name)) {
+        let fault = Fault::new("hosts", format!("hosts {name:?} is not the name of a host"));
+        desk.fault(table, fault.hint("write it without scheme, port and path: \"vendord.example.org\"").item(item));
+    }
+    Some(written.to_vec())
+}
+
+fn read_timezone(desk: &mut Desk, table: &Table) -> Option<String> {
+    let name = table.settings.text("timezone")?;
+    if !name.eq_ignore_ascii_case("utc") && jiff::tz::TimeZone::get(name).is_err() {
+        let fault = Fault::new("timezone", format!("timezone {name:?} is not known on this machine"));
+        desk.fault(table, fault.hint("write \"UTC\" or an IANA name such as \"Europe/Berlin\" (it comes with the package tzdata)"));
+    }
+    Some(name.to_owned())
 }
 
 fn read_listen(desk: &mut Desk, table: &Table) -> Option<Vec<SocketAddr>> {

@@ -55,11 +55,11 @@ pub(super) const WEB: &[Key] = &[
     Key::new("listen", Shape::TextList, "\"127.0.0.1:9978\"", "one address or a list; a socket that systemd passes goes before"),
     Key::new("external_url", Shape::Text, "\"\"", "how people reach the pages; for links in alerts"),
     Key::new("route_prefix", Shape::Text, "\"/\"", "path below which everything is served"),
-    Key::later("hosts", Shape::TextList, "[]", "names accepted in Host beside loopback, the listen address and external_url"),
+    Key::new("hosts", Shape::TextList, "[]", "names accepted in Host beside loopback, the listen address and external_url"),
     Key::new("allow_remote", Shape::Flag, "false", "allow to listen beyond loopback"),
     Key::later("tls", Shape::Table(TLS), "{}", "serve HTTPS: { cert = \"..\", key = \"..\" }"),
     Key::new("lifecycle", Shape::Flag, "false", "allow POST /-/reload"),
-    Key::later("timezone", Shape::Text, "\"UTC\"", "zone of the times on the pages"),
+    Key::new("timezone", Shape::Text, "\"UTC\"", "zone of the times on the pages: an IANA name, for example \"Europe/Berlin\""),
 ];
 
 pub(super) const METRICS: &[Key] = &[Key::new("level", Shape::OneOf(&["basic", "full"]), "\"full\"", "basic leaves out the histograms per check")];

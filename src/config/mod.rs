@@ -140,6 +140,10 @@ pub struct Web {
     pub route_prefix: String,
     pub allow_remote: bool,
     pub lifecycle: bool,
+    /// Names that are accepted in `Host` beside those that follow from the rest.
+    pub hosts: Vec<String>,
+    /// An IANA name that this machine knows.
+    pub timezone: String,
 }
 
 pub struct Log {

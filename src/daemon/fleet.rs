@@ -68,7 +68,7 @@ pub struct Watched {
     /// Which of its failing runs are kept as evidence.
     pub episode: Episode,
     /// The last run that was known, for alert texts.
-    pub message: String,
+    pub message: Arc<str>,
     pub not_after: Option<Timestamp>,
     phases: Phases,
     http_status: u16,
@@ -257,6 +257,7 @@ impl Fleet {
     fn vendor_figures(&self, place: usize, sources: &Sources, now: Timestamp, alive: Timestamp) -> VendorFigures {
         let v = &self.vendors[place];
         VendorFigures {
+            outage: self.open_outage(place),
             labels: v.labels.clone(),
             info: v.info.clone(),
             checks: self.checks_of(place).map(Watched::figures).collect(),
@@ -264,6 +265,12 @@ impl Fleet {
             counters: self.vendor_counters(place, sources, alive),
             id: v.id.clone(),
         }
+    }
+
+    /// The outage of a vendor that lasts.
+    pub fn open_outage(&self, place: usize) -> Option<Arc<Outage>> {
+        let outage = self.vendors[place].outage.as_ref()?;
+        outage.ended_at.is_none().then(|| Arc::new(outage.clone()))
     }
 
     pub fn page_figures(&self, place: usize, sources: &Sources, now: Timestamp) -> Vec<PageFigures> {
@@ -324,7 +331,7 @@ impl Watched {
             hint: Arc::default(),
             state: stored.map(|s| s.state).unwrap_or_default(),
             episode: Episode::default(),
-            message: String::new(),
+            message: Arc::from(""),
             not_after: None,
             phases: Phases::default(),
             http_status: 0,
@@ -376,8 +383,9 @@ impl Watched {
         let reused = detail.last_hop().is_some_and(|hop| hop.reused);
         self.reused = (reused || self.reused.is_some()).then_some(reused);
         self.not_after = detail.ends_at().or(self.not_after);
-        if observation.outcome != Outcome::Unknown {
-            self.message.clone_from(message);
+        // Most runs say what the one before said: the board has the same text.
+        if observation.outcome != Outcome::Unknown && *self.message != **message {
+            self.message = message.as_str().into();
         }
         self.hint.set(&self.state);
     }
@@ -411,12 +419,17 @@ impl Watched {
 
     fn figures(&self) -> CheckFigures {
         CheckFigures {
+            name: self.id.name.clone(),
+            kind: self.kind,
             labels: self.labels.clone(),
             labels_kind: self.labels_kind.clone(),
             interval: self.terms.interval,
             severity: self.severity(),
             is_http: self.kind == "http",
             state: self.state.standing(),
+            suspect: self.state.suspect(),
+            late_reason: self.state.late_reason(SegmentReason::NoObservation),
+            message: self.message.clone(),
             phases: self.phases,
             http_status: self.http_status,
             reused: self.reused,

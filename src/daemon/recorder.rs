@@ -636,7 +636,9 @@ impl Recorder {
         self.changed.clear();
         let checks: Vec<_> =
             std::mem::replace(&mut self.touched, held).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        let places: BTreeSet<usize> = checks.iter().map(|(place, _, _)| *place).collect();
         let now = clock::now();
+        let outages: Vec<_> = places.into_iter().map(|place| (place, self.fleet.open_outage(place))).collect();
         let pages: Vec<_> = std::mem::take(&mut self.pages_touched)
             .into_iter()
             .map(|place| (place, self.fleet.page_figures(place, &self.sources, now)))
@@ -650,6 +652,11 @@ impl Recorder {
                     *slot = check;
                 }
             }
+            for (place, outage) in outages {
+                if let Some(vendor) = figures.vendors.get_mut(place) {
+                    vendor.outage = outage;
+                }
+            }
             for (place, pages) in pages {
                 if let Some(vendor) = figures.vendors.get_mut(place) {
                     vendor.pages = pages;
@@ -658,6 +665,7 @@ impl Recorder {
             for (vendor, counters) in figures.vendors.iter_mut().zip(counters) {
                 vendor.counters = counters;
             }
+            figures.committed_at = Some(now);
             if let Some((firing, waiting)) = alerts {
                 (figures.alerts_firing, figures.waiting) = (firing, waiting);
             }
@@ -667,9 +675,12 @@ impl Recorder {
     fn publish_all(&mut self) {
         self.touched.clear();
         self.pages_touched.clear();
-        let (vendors, firing, waiting) =
-            (self.fleet.figures(&self.sources, clock::now(), self.alive), self.firing_counts(), self.waiting());
-        self.board.update(|figures| (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting));
+        let now = clock::now();
+        let (vendors, firing, waiting) = (self.fleet.figures(&self.sources, now, self.alive), self.firing_counts(), self.waiting());
+        self.board.update(|figures| {
+            (figures.vendors, figures.alerts_firing, figures.waiting) = (vendors, firing, waiting);
+            figures.committed_at = Some(now);
+        });
     }
 
     fn firing_counts(&self) -> [u64; 3] {

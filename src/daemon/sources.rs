@@ -19,7 +19,7 @@ use crate::feeds;
 use crate::model::page::{Component, Incident};
 use crate::model::{Impact, SourceId, Status, Timestamp, Uuid, VendorId};
 use crate::store::{ComponentVersion, Declarations, Reader, StoreError, StoredSource, StoredVersion};
-use crate::web::board::{ComponentFigures, PageFigures, escape};
+use crate::web::board::{Announced, ComponentFigures, OpenIncident, PageFigures, escape};
 
 /// Before the first read the interval is not known.
 const FIRST_INTERVAL: Duration = Duration::from_secs(60);
@@ -397,13 +397,15 @@ impl Source {
         let labels = format!("vendor=\"{}\",source=\"{}\"", escape(self.id.vendor.as_str()), escape(&self.id.name));
         let mut open = [0; 4];
         let mut oldest_open = None;
-        for (_, _, incident) in self.concerning() {
+        let mut incidents = Vec::new();
+        for (id, _, incident) in self.concerning() {
             open[place_of(incident.impact)] += 1;
             oldest_open = oldest_open.into_iter().chain(incident.started_at).min();
+            incidents.push(open_incident(id, incident));
         }
-        let concerns = |record: &Record| self.selection.concerns(record.touches(), self.components());
-        let announced = self.ledger.open().filter(|(_, r)| r.kind() == Kind::Maintenance && concerns(r));
+        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.started_at));
         PageFigures {
+            source: self.id.name.clone(),
             labels_format: format!("{labels},format=\"{}\"", escape(self.format())).into(),
             labels: labels.into(),
             reads: self.reads.clone(),
@@ -411,9 +413,23 @@ impl Source {
             open,
             opened: self.opened,
             oldest_open,
-            announced: announced.filter_map(|(_, r)| r.starts_at()).filter(|start| *start > now).collect(),
+            incidents,
+            announced: self.announced(now),
             components: self.watched(),
         }
+    }
+
+    /// Work that concerns us and has not ended, the next first.
+    fn announced(&self, now: Timestamp) -> Vec<Announced> {
+        let work = self.ledger.open().filter_map(|(entry, record)| match record {
+            Record::Maintenance(m) if self.selection.concerns(&m.touches, self.components()) => {
+                Some(Announced { id: entry.id, title: m.title.as_str().into(), starts_at: m.starts_at?, ends_at: m.ends_at })
+            }
+            _ => None,
+        });
+        let mut work: Vec<Announced> = work.filter(|work| work.ends_at.unwrap_or(work.starts_at) > now).collect();
+        work.sort_by_key(|work| work.starts_at);
+        work
     }
 
     /// A series for each component that is ours, where that is wanted.
@@ -434,6 +450,17 @@ impl Source {
             status,
         };
         by_name.into_iter().map(series).collect()
+    }
+}
+
+fn open_incident(id: Uuid, incident: &Incident) -> OpenIncident {
+    OpenIncident {
+        id,
+        title: incident.title.as_str().into(),
+        impact: incident.impact,
+        stage: incident.stage,
+        started_at: incident.started_at,
+        touches: incident.touches.iter().map(|touched| touched.name.clone()).collect(),
     }
 }
 

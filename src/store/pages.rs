@@ -319,6 +319,11 @@ impl Reader {
         ))
     }
 
+    /// One of either kind, by our id.
+    pub fn incident(&self, id: Uuid) -> Result<Option<StoredIncident>, StoreError> {
+        Ok(self.incident_rows(&format!("{INCIDENT} WHERE id = '{id}'"))?.pop())
+    }
+
     fn incident_rows(&self, sql: &str) -> Result<Vec<StoredIncident>, StoreError> {
         let rows = self.list(sql, |r| {
             Ok((

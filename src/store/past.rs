@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
-use super::timeline::{Watcher, chain};
+use super::timeline::{Watcher, chain, since};
 use super::{Loaded, Lock, Reader, StoreError, StoredCheck, StoredSource};
 use crate::clock;
 use crate::declared::vendor_declared;
@@ -80,13 +81,36 @@ impl Past {
     }
 
     pub fn vendor_timeline(&self, vendor: &VendorId) -> Result<Vec<Segment>, StoreError> {
-        let part = |check| Ok(Part { timeline: self.timeline(check)?, weights: self.reader.weights(check.key)? });
+        self.vendor_timeline_since(vendor, Timestamp::from_millis(i64::MIN))
+    }
+
+    /// As [`Past::vendor_timeline`], of the segments that ended after `since`: right from there on.
+    pub fn vendor_timeline_since(&self, vendor: &VendorId, since: Timestamp) -> Result<Vec<Segment>, StoreError> {
+        let part = |check| Ok(Part { timeline: self.timeline_since(check, since)?, weights: self.reader.weights(check.key)? });
         let parts: Result<Vec<Part>, StoreError> = self.checks_of(vendor).map(part).collect();
         Ok(combine(&parts?))
     }
 
+    /// Since when a vendor has been measured as it is now. Most states are young, so that the whole past is read only for those
+    /// that are not.
+    pub fn measured_since(&self, vendor: &VendorId) -> Result<Option<Timestamp>, StoreError> {
+        const DAY: Duration = Duration::from_secs(86_400);
+        for window in [DAY, DAY * 30, DAY * 400] {
+            let from = self.now - window;
+            let recent = since(&self.vendor_timeline_since(vendor, from)?);
+            if recent.is_some_and(|recent| recent > from) {
+                return Ok(recent);
+            }
+        }
+        Ok(since(&self.vendor_timeline(vendor)?))
+    }
+
     fn timeline(&self, check: &StoredCheck) -> Result<Vec<Segment>, StoreError> {
-        let closed = self.reader.closed_segments(check.key, Timestamp::from_millis(i64::MIN))?;
+        self.timeline_since(check, Timestamp::from_millis(i64::MIN))
+    }
+
+    fn timeline_since(&self, check: &StoredCheck, since: Timestamp) -> Result<Vec<Segment>, StoreError> {
+        let closed = self.reader.closed_segments(check.key, since)?;
         let end = check.retired_at.map_or(self.now, |retired| retired.min(self.now));
         let tail = check.state.tail(end, self.late_reason(check));
         Ok(merge(closed.into_iter().chain(tail)))

@@ -235,9 +235,11 @@ impl Reader {
 
     /// The segments of a timeline that have ended after `since`, oldest first.
     pub fn closed_segments(&self, key: CheckKey, since: Timestamp) -> Result<Vec<Segment>, StoreError> {
-        let mut rows = self
-            .db
-            .prepare_cached("SELECT from_ms, to_ms, state, reason FROM segments WHERE timeline = ?1 AND to_ms > ?2 ORDER BY from_ms")?;
+        // They do not overlap, so that none before the one that lasted then can matter: the index finds it, however long the past is.
+        let mut rows = self.db.prepare_cached(
+            "SELECT from_ms, to_ms, state, reason FROM segments WHERE timeline = ?1 AND to_ms > ?2
+             AND from_ms >= coalesce((SELECT max(from_ms) FROM segments WHERE timeline = ?1 AND from_ms <= ?2), ?2) ORDER BY from_ms",
+        )?;
         let rows = rows.query_map(params![key.0, since.as_millis()], |r| {
             Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, r.get::<_, String>(2)?, r.get::<_, String>(3)?))
         })?;

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use super::history::History;
 use crate::declared::{Reads, Standing, vendor_declared};
 use crate::health::{self, capped, vendor_state};
-use crate::model::{Phases, Reason, SeverityCap, State, Status, Timestamp, VendorId};
+use crate::model::{Impact, Outage, Phases, Reason, SegmentReason, SeverityCap, Stage, State, Status, Timestamp, Uuid, VendorId};
 
 /// One check as it is shown.
 #[derive(Clone, Debug)]
 pub struct CheckFigures {
+    pub name: Arc<str>,
+    pub kind: &'static str,
     /// `vendor="github",check="api"`, escaped.
     pub labels: Arc<str>,
     /// `vendor="github",check="api",kind="http"`, escaped.
@@ -20,6 +23,12 @@ pub struct CheckFigures {
     pub severity: Option<SeverityCap>,
     pub is_http: bool,
     pub state: health::Standing,
+    /// The last run disagrees with the confirmed state.
+    pub suspect: bool,
+    /// Why nothing is known of it, while nothing is.
+    pub late_reason: SegmentReason,
+    /// What the last run said that was known.
+    pub message: Arc<str>,
     pub phases: Phases,
     pub http_status: u16,
     /// Whether the last run went over the connection of the run before; `None` while none did.
@@ -33,6 +42,7 @@ pub struct CheckFigures {
 /// One status page as it is shown.
 #[derive(Clone, Debug)]
 pub struct PageFigures {
+    pub source: Arc<str>,
     /// `vendor="github",source="status"`, escaped.
     pub labels: Arc<str>,
     /// The same with `,format="statuspage"`.
@@ -44,10 +54,33 @@ pub struct PageFigures {
     /// Those first seen since the daemon started, by impact.
     pub opened: [u64; 4],
     pub oldest_open: Option<Timestamp>,
-    /// Starts of announced work.
-    pub announced: Vec<Timestamp>,
+    /// Those that concern us, the latest first.
+    pub incidents: Vec<OpenIncident>,
+    /// What is announced and has not ended.
+    pub announced: Vec<Announced>,
     /// Of a page whose components are watched.
     pub components: Vec<ComponentFigures>,
+}
+
+/// An incident that a vendor has open. Its texts are the vendor's.
+#[derive(Clone, Debug)]
+pub struct OpenIncident {
+    pub id: Uuid,
+    pub title: Arc<str>,
+    pub impact: Option<Impact>,
+    pub stage: Option<Stage>,
+    pub started_at: Option<Timestamp>,
+    /// Names of what it touches; empty: the whole page.
+    pub touches: Arc<[String]>,
+}
+
+/// Announced work that concerns us.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    pub id: Uuid,
+    pub title: Arc<str>,
+    pub starts_at: Timestamp,
+    pub ends_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +106,8 @@ pub struct VendorFigures {
     pub checks: Vec<CheckFigures>,
     pub pages: Vec<PageFigures>,
     pub counters: VendorCounters,
+    /// The outage that lasts.
+    pub outage: Option<Arc<Outage>>,
     pub id: VendorId,
 }
 
@@ -119,6 +154,16 @@ impl VendorFigures {
         vendor_declared(views.into_iter().flatten()).unwrap_or(Status::Unknown)
     }
 
+    /// When something of it was looked at last.
+    pub fn seen_at(&self) -> Option<Timestamp> {
+        let runs = self.checks.iter().filter_map(|check| check.state.last).map(|last| last.at);
+        runs.chain(self.pages.iter().filter_map(|page| page.reads.last_success_at)).max()
+    }
+
+    pub fn open_incidents(&self) -> impl Iterator<Item = &OpenIncident> {
+        self.pages.iter().flat_map(|page| &page.incidents)
+    }
+
     fn has_counting_check(&self) -> bool {
         self.checks.iter().any(|c| c.severity.is_some())
     }
@@ -149,6 +194,10 @@ pub struct Figures {
     pub uptime: BTreeMap<VendorId, UptimeRatios>,
     /// Mean seconds from start to end of the incidents that ended in a window of [`UPTIME_DAYS`]; likewise.
     pub time_to_resolve: BTreeMap<VendorId, UptimeRatios>,
+    /// What the bars of the pages are drawn from; likewise.
+    pub history: BTreeMap<VendorId, Arc<History>>,
+    /// When something was last made durable: the daemon's pulse.
+    pub committed_at: Option<Timestamp>,
     /// Seconds from our first failing run to the vendor's first post, of the last outage that it spoke of.
     pub acknowledgement_lag: BTreeMap<VendorId, f64>,
 }
@@ -161,6 +210,22 @@ impl Board {
     /// Changes what is shown. Short: readers wait.
     pub fn update(&self, change: impl FnOnce(&mut Figures)) {
         change(&mut self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    }
+
+    /// When something was last made durable.
+    pub fn committed_at(&self) -> Option<Timestamp> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).committed_at
+    }
+
+    /// What the bars of one vendor are drawn from.
+    pub fn history(&self, id: &VendorId) -> Option<Arc<History>> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).history.get(id).cloned()
+    }
+
+    /// A copy of one vendor.
+    pub fn vendor(&self, id: &VendorId) -> Option<VendorFigures> {
+        let figures = self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        figures.vendors.iter().find(|vendor| vendor.id == *id).cloned()
     }
 
     /// A copy of everything, so that rendering holds up nobody.

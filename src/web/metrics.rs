@@ -175,7 +175,7 @@ pub const FAMILIES: &[Family] = &[
         "Start of the next announced maintenance; absent when none.",
         |p| {
             let now = p.now;
-            p.earliest(move |page| page.announced.iter().copied().filter(|start| *start > now).collect());
+            p.earliest(move |page| page.announced.iter().map(|work| work.starts_at).filter(|start| *start > now).collect());
         },
     ),
     family("vendord_source_up", "gauge", "vendor, source, format", "Whether the status source was read and understood last time.", |p| {

@@ -1,7 +1,6 @@
 //! The HTTP server: a few routes, each with a limit.
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use hyper::server::conn::http1;
@@ -25,11 +24,10 @@ use tower_service::Service;
 
 use super::board::Board;
 use super::metrics::{Style, render, to_open_metrics};
-use super::runbooks;
-use super::{probe, push};
+use super::reply::{accepts, gzip_quickly};
+use super::{assets, gate, pages, probe, push};
 use crate::clock;
 use crate::config::Config;
-use crate::model::Rule;
 use crate::telemetry::Telemetry;
 
 /// Connections at a time; more wait in the kernel's queue.
@@ -60,21 +58,36 @@ pub struct Site {
 
 /// All routes, under `prefix` ("/" for none).
 pub fn router(site: Arc<Site>, prefix: &str) -> Router {
-    let routes = Router::new()
-        .route("/", get(index))
+    let routes = pages::routes(&site)
+        .route("/assets/{name}", get(assets::asset))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "vendord is healthy.\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", any(reload))
-        .route("/runbooks/{name}", get(runbook))
         .route("/probe", get(probe::probe))
         .route("/push/{vendor}/{check}", any(push::report))
         .route("/push/{vendor}/{check}/{token}", any(push::report_with_token))
         .layer(from_fn_with_state(site.clone(), count))
         .with_state(site);
-    match prefix.trim_end_matches('/') {
+    let routes = match prefix.trim_end_matches('/') {
         "" => routes,
-        prefix => Router::new().nest(prefix, routes),
+        prefix => Router::new().fallback_service(routes).layer(from_fn_with_state(Arc::<str>::from(prefix), below)),
+    };
+    routes.layer(from_fn(gate::dress))
+}
+
+/// Takes the prefix off, with or without a slash behind it; beside it there is nothing.
+async fn below(State(prefix): State<Arc<str>>, mut request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let rest = uri.path().strip_prefix(&*prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let inside = rest.map(|rest| format!("/{}{query}", rest.trim_start_matches('/')));
+    match inside.and_then(|inside| inside.parse().ok()) {
+        Some(inside) => {
+            *request.uri_mut() = inside;
+            next.run(request).await
+        }
+        None => (StatusCode::NOT_FOUND, format!("vendord is at {prefix}/\n")).into_response(),
     }
 }
 
@@ -132,27 +145,15 @@ async fn count(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
 /// A label with few values, whatever is asked for.
 fn handler_of(path: &str) -> &'static str {
     const HANDLERS: &[&str] = &["/metrics", "/probe", "/-/healthy", "/-/ready", "/-/reload"];
+    const FOLDERS: &[&str] = &["/push/", "/runbooks/", "/assets/", "/api/", "/vendors/", "/incidents", "/outages"];
+    if let Some(folder) = FOLDERS.iter().find(|folder| path.contains(**folder)) {
+        return folder.trim_end_matches('/');
+    }
     match HANDLERS.iter().find(|h| path.ends_with(**h)) {
-        _ if path.contains("/push/") => "/push",
         Some(handler) => handler,
-        None if path.contains("/runbooks/") => "/runbooks",
+        None if path.ends_with('/') => "/",
         None => "other",
     }
-}
-
-async fn index() -> impl IntoResponse {
-    let html = concat!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>vendord</title><h1>vendord ",
-        env!("CARGO_PKG_VERSION"),
-        "</h1><ul><li><a href=metrics>Metrics</a><li><a href=-/healthy>Health</a><li><a href=-/ready>Ready</a></ul></html>\n"
-    );
-    (
-        [
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        ],
-        html,
-    )
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
@@ -173,21 +174,11 @@ async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response 
     };
     let response = Response::builder().header(header::CONTENT_TYPE, kind).header(header::VARY, "Accept, Accept-Encoding");
     let response = if accepts(&headers, &header::ACCEPT_ENCODING, "gzip") {
-        response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip(text.as_bytes())))
+        response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip_quickly(text.as_bytes())))
     } else {
         response.body(Body::from(text))
     };
     response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
-}
-
-/// Whether a list names `word`, and not with a weight of zero, which refuses it (RFC 9110 12.4.2).
-fn accepts(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
-    let zero = |parameter: &str| parameter.trim().strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0));
-    let accepted = |item: &str| {
-        let mut parts = item.split(';');
-        parts.next().is_some_and(|named| named.trim().eq_ignore_ascii_case(word)) && !parts.any(zero)
-    };
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|list| list.split(',').any(accepted))
 }
 
 fn page(site: &Site, open_metrics: bool) -> String {
@@ -203,20 +194,6 @@ fn page(site: &Site, open_metrics: bool) -> String {
         text.push_str(&own);
     }
     text
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(text.len() / 8), flate2::Compression::fast());
-    // Writing to memory cannot fail.
-    let _ = encoder.write_all(text);
-    encoder.finish().unwrap_or_default()
-}
-
-async fn runbook(Path(name): Path<String>) -> Response {
-    match Rule::parse(&name) {
-        Some(rule) => ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], runbooks::text(rule)).into_response(),
-        None => (StatusCode::NOT_FOUND, "There is no such runbook.\n").into_response(),
-    }
 }
 
 /// `POST|PUT /-/reload`: off by default, and from this machine only while there are no tokens.

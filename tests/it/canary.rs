@@ -90,7 +90,9 @@ fn s9_no_secret_turns_up_anywhere() {
         });
         let _ = daemon.post(&format!("/push/acme/push/{}", CANARIES[5]), &[], b"status=down&message=oops");
         let _ = daemon.post("/push/acme/push/wrong-token-wrong-token", &[], b"");
-        for path in ["/", "/metrics", "/-/ready", "/probe?vendor=acme&check=headers", "/probe?vendor=acme&check=moved"] {
+        let pages = ["/", "/vendors/acme", "/incidents", "/api/v1/config", "/api/v1/status", "/api/v1/outages", "/api/v1/alerts"];
+        let others = ["/metrics", "/-/ready", "/api/v1/sd/endpoints", "/probe?vendor=acme&check=headers", "/probe?vendor=acme&check=moved"];
+        for path in pages.into_iter().chain(others) {
             seen.push((path.to_owned(), daemon.get(path).expect("an answer").text()));
         }
         let good = vendor_file(&vendor, closed);

@@ -40,4 +40,5 @@ mod service;
 mod store_faults;
 mod tidy;
 mod upkeep;
+mod web;
 mod webhook;

@@ -1,14 +1,14 @@
 //! `vendord alert list`: every alert with its deliveries, newest first.
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::cli::table::Table;
 use crate::cli::words::{Since, clock_time, read_since, tame};
-use crate::cli::{Answer, Context, Failure, to_json};
-use crate::model::{AlertState, DeliveryState, Event, Rule, Severity, Timestamp, Uuid, time::rfc3339};
+use crate::cli::{Answer, Context, Failure};
+use crate::model::DeliveryState;
 use crate::store::Past;
 use crate::store::{AlertRow, DeliveryRow};
+use crate::web::api::alerts::{self as api, Asked};
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord alert list --firing")]
@@ -24,84 +24,15 @@ pub struct Arguments {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Alerts<'a> {
-    schema: u32,
-    alerts: Vec<AlertEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct AlertEntry<'a> {
-    id: Uuid,
-    rule: Rule,
-    vendor: Option<&'a str>,
-    subject: &'a str,
-    severity: Severity,
-    state: AlertState,
-    #[serde(serialize_with = "rfc3339::serialize")]
-    since: Timestamp,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    resolved_at: Option<Timestamp>,
-    summary: &'a str,
-    deliveries: Vec<DeliveryEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct DeliveryEntry<'a> {
-    id: Uuid,
-    receiver: &'a str,
-    event: Event,
-    state: DeliveryState,
-    attempts: u32,
-    last_code: Option<u16>,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    next_attempt_at: Option<Timestamp>,
-    #[serde(serialize_with = "rfc3339::option::serialize")]
-    delivered_at: Option<Timestamp>,
-}
-
 pub fn list(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
     let past = Past::open(&context.store_path()?)?;
     let since = arguments.since.map(|since| since.at(past.now));
-    let mut rows = past.reader.alerts()?;
-    rows.retain(|AlertRow { alert, .. }| {
-        let held = since.is_none_or(|since| alert.resolved_at.is_none_or(|resolved| resolved >= since));
-        held && (!arguments.firing || alert.state != AlertState::Resolved)
-    });
+    let rows = api::chosen(&past, &Asked { firing: arguments.firing, since, ..Asked::default() })?;
     let text = match arguments.json {
-        true => to_json(&Alerts { schema: 1, alerts: rows.iter().map(entry).collect() }),
+        true => api::json(&rows),
         false => text(&rows, context.colour_out),
     };
     Ok(Answer::fine(text))
-}
-
-fn entry(row: &AlertRow) -> AlertEntry<'_> {
-    let alert = &row.alert;
-    AlertEntry {
-        id: alert.id,
-        rule: alert.identity.rule,
-        vendor: alert.identity.vendor.as_ref().map(|vendor| vendor.as_str()),
-        subject: &alert.identity.subject,
-        severity: alert.severity,
-        state: alert.state,
-        since: alert.since,
-        resolved_at: alert.resolved_at,
-        summary: &alert.summary,
-        deliveries: row.deliveries.iter().map(delivery).collect(),
-    }
-}
-
-fn delivery(row: &DeliveryRow) -> DeliveryEntry<'_> {
-    DeliveryEntry {
-        id: row.id,
-        receiver: &row.receiver,
-        event: row.event,
-        state: row.state,
-        attempts: row.attempts,
-        last_code: row.last_code,
-        next_attempt_at: row.next_attempt_at,
-        delivered_at: row.delivered_at,
-    }
 }
 
 fn text(rows: &[AlertRow], coloured: bool) -> String {

@@ -55,7 +55,7 @@ fn known<'a>(what: &str, value: Option<&'a str>, field: fn(&Entry) -> &'static s
     match all.contains(&value) {
         true => Ok(Some(value)),
         false => {
-            let failure = find::unknown(what, value, all.iter().copied());
+            let failure = Failure::from(find::unknown(what, value, all.iter().copied()));
             Err(if failure.hint.is_some() { failure } else { failure.hint(format!("known: {}", all.join(", "))) })
         }
     }

@@ -150,7 +150,7 @@ fn whose(context: &Context, store: &Path, id: &str) -> Result<Whose, Failure> {
         return Ok(Whose::Configured(Box::new(configured.swap_remove(place))));
     }
     let names: BTreeSet<&str> = stored.iter().map(|v| v.id.as_str()).chain(configured.iter().map(|v| v.id.as_str())).collect();
-    Err(find::unknown("vendor", id, names.into_iter()))
+    Err(find::unknown("vendor", id, names.into_iter()).into())
 }
 
 fn contents(file: &str) -> Result<String, Failure> {

@@ -305,7 +305,7 @@ fn holding_end(vendor: &Vendor, check: &Watched, at: Timestamp, left: Duration, 
     let critical = left < CRITICAL_BELOW;
     let when = if left.is_zero() { "ended".to_owned() } else { format!("ends in {days} days,") };
     let (what, evidence) = match rule_of_end(check) {
-        Rule::DnsDomain => ("registration", check.message.clone()),
+        Rule::DnsDomain => ("registration", check.message.to_string()),
         _ => ("certificate", format!("earliest end in the chain {}", utc(at))),
     };
     Holding {

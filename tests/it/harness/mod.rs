@@ -1,10 +1,11 @@
 //! What the integration tests share: [`Daemon`] runs the real binary, [`FakeVendor`], [`FakePage`] and [`Receiver`] are the
-//! ends that it talks to, [`Shim`] lets its disk fail and its clocks step.
+//! ends that it talks to, [`Shim`] lets its disk fail and its clocks step, [`Browser`] looks at its pages.
 //!
 //! Everything stays on the loopback address and in temporary directories, and ends with the value that owns it. Nothing
 //! here sleeps in order to wait: [`wait_for`] looks for a fact until a deadline.
 #![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
+mod browser;
 mod daemon;
 mod http;
 mod page;
@@ -17,6 +18,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+pub use browser::Browser;
 pub use daemon::{Daemon, Metrics, Printed};
 pub use http::{Page, get, get_with, post};
 pub use page::{ARCHIVE, Declared, Engine, FEED, FakePage, INCIDENTS, MAINTENANCES, SUMMARY, Shown, Work};

@@ -8,6 +8,7 @@
 mod alert;
 mod catalog;
 mod demo;
+mod doctor;
 mod ending;
 mod evidence;
 mod explain;
@@ -18,6 +19,7 @@ mod incidents;
 mod init;
 mod lint;
 mod logging;
+mod man;
 mod once;
 mod outages;
 mod output;
@@ -119,6 +121,12 @@ enum Verb {
     /// The database
     #[command(subcommand)]
     Store(store::Verb),
+    /// Whether this machine and the receivers can do their part, and what to do
+    Doctor(doctor::Arguments),
+    /// What completes the verbs in a shell
+    Completions(man::Completions),
+    /// The manual page
+    Man(man::Man),
 }
 
 /// What a verb may know beside its own arguments.
@@ -184,6 +192,9 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Catalog(verb) => catalog::catalog(&context, &verb),
         Verb::Import(verb) => import::import(&context, &verb),
         Verb::Store(verb) => store::store(&context, &verb),
+        Verb::Doctor(arguments) => doctor::doctor(&context, &arguments),
+        Verb::Completions(arguments) => man::completions(&arguments),
+        Verb::Man(arguments) => man::man(&arguments),
     }
 }
 

@@ -20,6 +20,7 @@ mod inputs;
 mod look;
 mod mail;
 mod prober;
+mod pulse;
 mod ratios;
 mod reader;
 mod recorder;
@@ -53,6 +54,7 @@ pub use fleet::registrations;
 use inputs::{Input, Inputs, Reloaded};
 use mail::Mail;
 use prober::{Command, Prober};
+use pulse::Pulse;
 use reader::{Reader, Subscription};
 use recorder::{AbortOnPanic, Recorder};
 use upkeep::Upkeep;
@@ -212,6 +214,7 @@ struct Daemon {
     stop_sending: CancellationToken,
     dispatcher: tokio::task::JoinHandle<()>,
     upkeep: Option<tokio::task::JoinHandle<()>>,
+    pulse: Pulse,
     recorder: std::thread::JoinHandle<Result<(), StoreError>>,
     /// Only an error ends the recorder before it is told to.
     recorder_gone: CancellationToken,
@@ -267,9 +270,11 @@ impl Daemon {
         let stop_sending = CancellationToken::new();
         let recorder_gone = CancellationToken::new();
         let gone = recorder_gone.clone().drop_guard();
+        let pulse = Pulse::default();
+        let turning = pulse.clone();
         let work = move || {
             let _gone = gone;
-            recorder.run(&taken)
+            recorder.run(&taken, &turning)
         };
         let recorder = std::thread::Builder::new().name("recorder".into()).spawn(work).context("cannot start a thread")?;
         tokio::spawn(ratios::run(config.store.path.clone(), site.board.clone(), telemetry, stop_sending.clone()));
@@ -281,6 +286,7 @@ impl Daemon {
         Ok(Daemon {
             dispatcher: tokio::spawn(dispatcher.run(heard, stop_sending.clone())),
             upkeep: None,
+            pulse,
             config,
             load,
             site,
@@ -305,7 +311,7 @@ impl Daemon {
             on_a_thread("reader", reader.run(commands, self.stop_looking.clone()))?;
         }
         if let (Some(prober), Some(commands)) = (self.prober.take(), self.prober_commands.take()) {
-            on_a_thread("prober", prober.run(commands, self.stop_looking.clone()))?;
+            on_a_thread("prober", prober.run(commands, self.pulse.clone(), self.stop_looking.clone()))?;
         }
         Ok(())
     }
@@ -318,6 +324,7 @@ impl Daemon {
         self.site.ready.store(true, Ordering::Release);
         let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
+        tokio::spawn(pulse::keep(self.pulse.clone(), self.stop_sending.clone()));
         self.upkeep = Some(tokio::spawn(upkeep::run(Upkeep {
             site: self.site.clone(),
             inputs: self.inputs.clone(),
@@ -356,7 +363,9 @@ impl Daemon {
 
     /// Validates everything first; a bad configuration changes nothing and says why.
     async fn reload(&mut self) -> Result<(), String> {
+        pulse::reloading().await;
         let outcome = self.try_reload().await;
+        pulse::reloaded().await;
         let telemetry = &self.site.telemetry;
         telemetry.reload_successful.set(i64::from(outcome.is_ok()));
         match &outcome {
@@ -422,6 +431,7 @@ impl Daemon {
         let began = clock::instant();
         self.site.ready.store(false, Ordering::Release);
         tracing::info!("stopping");
+        pulse::stopping().await;
         self.stop_looking.cancel();
         self.stop_sending.cancel();
         let _ = self.dispatcher.await;

@@ -15,6 +15,7 @@ use super::commits::Commits;
 use super::fleet::{Fleet, registrations};
 use super::inputs::{Attempted, Input, Reloaded, Saw, Scheduled, Taken};
 use super::look::Looked;
+use super::pulse::{Part, Pulse};
 use super::reader::Read;
 use super::sources::Sources;
 use super::watch::{ClockWatch, Odd};
@@ -154,9 +155,10 @@ impl Recorder {
     }
 
     /// Runs until `Stop`. Everything that was taken before it is durable when this returns, unless the store refuses.
-    pub fn run(mut self, inputs: &Taken) -> Result<(), StoreError> {
+    pub fn run(mut self, inputs: &Taken, pulse: &Pulse) -> Result<(), StoreError> {
         let _abort = AbortOnPanic;
         loop {
+            pulse.turned(Part::Recorder);
             let stop = self.gather(inputs);
             self.tick();
             if stop || self.commits.due().is_some_and(|due| due <= clock::instant()) {

@@ -36,6 +36,7 @@ mod receivers;
 mod reference;
 mod scene;
 mod scrape;
+mod service;
 mod store_faults;
 mod tidy;
 mod upkeep;

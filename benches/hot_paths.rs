@@ -9,9 +9,9 @@ use vendord::declared::archive::{Ledger, Reading};
 use vendord::feeds::{self, Document};
 use vendord::health::{CheckState, Run, fold};
 use vendord::model::page::Incident;
-use vendord::model::{KofN, Observation, Outcome, Reason, SegmentReason, SeverityCap, Terms, Timestamp, Uuid, VendorId};
+use vendord::model::{KofN, Observation, Outcome, Phases, Reason, SegmentReason, SeverityCap, Terms, Timestamp, Uuid, VendorId};
 use vendord::schedule::{Cadence, Now, Schedule};
-use vendord::store::{Batch, JournalRow, RegisteredCheck, Registration, Writer};
+use vendord::store::{Batch, JournalRow, RegisteredCheck, Registration, Sample, Writer, packing};
 use vendord::web::board::{CheckFigures, Figures, VendorCounters, VendorFigures};
 use vendord::web::metrics::{Style, render};
 
@@ -101,6 +101,47 @@ fn commit(bencher: Bencher, rows: usize) {
         let observations = (1..=rows as i64).map(|n| row(seq + n)).collect();
         seq += rows as i64;
         writer.commit(&Batch { observations, ..Batch::default() }).expect("committed");
+    });
+}
+
+/// A day of a check that is looked at every minute.
+fn day_of_samples(day: i64) -> Vec<Sample> {
+    let noise = |nth: i64, by: i64| nth * 7919 % by;
+    let sample = |nth: i64| Sample {
+        at: Timestamp::from_millis(day * 86_400_000 + nth * 60_000 + noise(nth, 6)),
+        outcome: if nth % 700 == 0 { Outcome::Down } else { Outcome::Up },
+        reason: if nth % 700 == 0 { Reason::HttpStatus } else { Reason::Ok },
+        duration: Duration::from_micros((80_000 + noise(nth, 20_000)) as u64),
+        phases: Phases {
+            resolve: Some((4_000 + noise(nth, 2_000)) as u32),
+            connect: Some((12_000 + noise(nth, 1_000)) as u32),
+            tls: Some((24_000 + noise(nth, 2_000)) as u32),
+            processing: Some((39_000 + noise(nth, 14_000)) as u32),
+            transfer: Some((150 + noise(nth, 90)) as u32),
+        },
+        http_status: Some(200),
+    };
+    (0..1440).map(sample).collect()
+}
+
+#[divan::bench]
+fn pack_a_day(bencher: Bencher) {
+    let samples = day_of_samples(20_000);
+    bencher.counter(ItemsCount::new(samples.len())).bench(|| packing::pack_samples(black_box(&samples)));
+}
+
+/// 525,600 results, a day at a time.
+#[divan::bench]
+fn unpack_a_year(bencher: Bencher) {
+    let chunks: Vec<Vec<u8>> = (20_000..20_365).map(|day| packing::pack_samples(&day_of_samples(day))).collect();
+    bencher.counter(ItemsCount::new(365 * 1440usize)).bench_local(|| {
+        let (mut unpacker, mut samples, mut up) = (packing::Unpacker::default(), Vec::new(), 0);
+        for chunk in &chunks {
+            samples.clear();
+            unpacker.unpack(black_box(chunk), &mut samples).expect("just packed");
+            up += samples.iter().filter(|sample| sample.outcome == Outcome::Up).count();
+        }
+        up
     });
 }
 

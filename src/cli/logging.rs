@@ -17,6 +17,7 @@ const NEVER_BELOW_WARN: &[&str] = &[
     "rustls",
     "rustls_platform_verifier",
     "tower",
+    "tokio_cron_scheduler",
 ];
 
 /// `-v`, `-vv` and `-q`.

@@ -1,11 +1,14 @@
 //! The command line: arguments in, data to stdout, everything else to stderr, an exit code out. One file per verb.
 //!
-//! A verb makes an [`Answer`] and prints nothing itself, so what it says and how it ends is decided in one place.
+//! A verb makes an [`Answer`] and prints nothing itself, so what it says and how it ends is decided in one place; only
+//! `demo` tells as it goes.
 //! Reading verbs read the store alone, whether a daemon runs or not, and never write. Verbs that write take the store's lock,
 //! so that they refuse to work beside a daemon.
 
 mod alert;
 mod catalog;
+mod demo;
+mod doctor;
 mod ending;
 mod evidence;
 mod explain;
@@ -15,6 +18,7 @@ mod incidents;
 mod init;
 mod lint;
 mod logging;
+mod man;
 mod once;
 mod outages;
 mod output;
@@ -43,6 +47,7 @@ use screen::Screen;
 
 const EXAMPLES: &str = "\
 Examples:
+  vendord demo                              see it work, on this machine alone
   vendord init github openai                a configuration to begin with
   vendord lint                              is the configuration right?
   vendord run -c /etc/vendord/vendord.toml  watch the vendors it names
@@ -82,6 +87,8 @@ struct Common {
 enum Verb {
     /// The daemon: watch, record, alert
     Run(run::Arguments),
+    /// See it work: simulated vendors on this machine, with a past and an outage to come
+    Demo(demo::Arguments),
     /// Write a configuration to begin with
     Init(init::Arguments),
     /// Look now and explain: phases, hops, certificates, expectation by expectation
@@ -114,6 +121,12 @@ enum Verb {
     /// The database
     #[command(subcommand)]
     Store(store::Verb),
+    /// Whether this machine and the receivers can do their part, and what to do
+    Doctor(doctor::Arguments),
+    /// What completes the verbs in a shell
+    Completions(man::Completions),
+    /// The manual page
+    Man(man::Man),
 }
 
 /// What a verb may know beside its own arguments.
@@ -164,6 +177,7 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
     let context = Context { config: common.config, verbosity, colour_out: screen.colour_out, colour_err: screen.colour_err };
     match verb {
         Verb::Run(arguments) => run::run(&context, &arguments),
+        Verb::Demo(arguments) => demo::demo(&context, &arguments),
         Verb::Init(arguments) => init::init(&context, &arguments),
         Verb::Probe(arguments) => probe::probe(&context, &arguments),
         Verb::Lint(arguments) => lint::lint(&context, &arguments),
@@ -178,6 +192,9 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Catalog(verb) => catalog::catalog(&context, &verb),
         Verb::Import(verb) => import::import(&context, &verb),
         Verb::Store(verb) => store::store(&context, &verb),
+        Verb::Doctor(arguments) => doctor::doctor(&context, &arguments),
+        Verb::Completions(arguments) => man::completions(&arguments),
+        Verb::Man(arguments) => man::man(&arguments),
     }
 }
 

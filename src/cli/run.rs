@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Answer, Context, Failure, logging, status};
 use crate::config::{Config, Level};
-use crate::daemon;
+use crate::daemon::{self, Until};
 use crate::probes::Workshop;
 
 #[derive(Args)]
@@ -33,7 +33,8 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> 
 fn watch(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::missing(format!("cannot start threads: {error}")))?;
-    let outcome = runtime.block_on(daemon::run(config, workshop, once));
+    let until = if once { Until::Looked } else { Until::Signal };
+    let outcome = runtime.block_on(daemon::run(config, workshop, until));
     // Probes that were abandoned may still wait for a resolver.
     runtime.shutdown_background();
     outcome.map_err(|error| Failure::missing(error.to_string()))

@@ -43,6 +43,13 @@ impl Screen {
     }
 }
 
+/// For a verb that tells as it goes. An error: nobody reads it any more.
+pub fn tell(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 fn coloured(variable: impl Fn(&str) -> Option<String>, terminal: bool) -> bool {
     let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     if set("NO_COLOR") {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use toml::de::DeTable;
 use url::Url;
@@ -130,6 +131,8 @@ fn section(desk: &mut Desk, root: &Written, name: &str) -> Table {
     read_table(desk, &written, None, &Description::of(&[keys]))
 }
 
+const KEEP_OBSERVATIONS_MIN: Duration = Duration::from_secs(86_400);
+
 fn read_store(desk: &mut Desk, table: &Table) -> Option<Store> {
     let url = table.settings.text("url")?;
     let Some(file) = url.strip_prefix("sqlite:") else {
@@ -147,9 +150,19 @@ fn read_store(desk: &mut Desk, table: &Table) -> Option<Store> {
         Some(state) => desk.env.current_dir.join(state),
         None => desk.folder.clone(),
     };
+    let keep_observations = *table.settings.duration("keep_observations")?;
+    if keep_observations < KEEP_OBSERVATIONS_MIN {
+        let fault =
+            Fault::new("keep_observations", "results are packed by the day and cannot be kept for less").hint("write at least \"1d\"");
+        desk.fault(table, fault);
+        return None;
+    }
     Some(Store {
         path: folder.join(file),
         commit_within: *table.settings.duration("commit_within")?,
+        keep_observations,
+        keep_evidence: *table.settings.duration("keep_evidence")?,
+        begin_anew: table.settings.text("on_corruption")? == "new",
         allow_network_fs: table.settings.on("allow_network_fs"),
     })
 }

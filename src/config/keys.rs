@@ -25,9 +25,9 @@ pub(super) const SECTIONS: &[(&str, &[Key])] = &[
 pub(super) const STORE: &[Key] = &[
     Key::new("url", Shape::Text, "\"sqlite:vendord.db\"", "where history is kept; a relative path is relative to $STATE_DIRECTORY if that is set (systemd), else to this file"),
     Key::new("commit_within", Shape::Wait, "\"1s\"", "plain results wait at most this long for their commit; changes are committed at once"),
-    Key::later("keep_observations", Shape::Duration, "\"400d\"", "how long single results are kept"),
-    Key::later("keep_evidence", Shape::Duration, "\"400d\"", "how long evidence is kept"),
-    Key::later("on_corruption", Shape::OneOf(&["new", "stop"]), "\"new\"", "what to do with a corrupt database: move it away and begin a new one, or stop"),
+    Key::new("keep_observations", Shape::Duration, "\"400d\"", "how long single results are kept, at least a day; states, outages and daily latency are kept for ever"),
+    Key::new("keep_evidence", Shape::Duration, "\"400d\"", "how long is kept what was seen in failing runs"),
+    Key::new("on_corruption", Shape::OneOf(&["new", "stop"]), "\"new\"", "what to do with a damaged database: move it aside and begin a new one, or stop"),
     Key::new("allow_network_fs", Shape::Flag, "false", "accept a database on a network file system, whose locks may not hold"),
 ];
 

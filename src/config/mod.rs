@@ -118,6 +118,11 @@ pub struct Store {
     /// Absolute path of the database file.
     pub path: PathBuf,
     pub commit_within: Duration,
+    /// How long single results, and what was seen in failing runs, are kept.
+    pub keep_observations: Duration,
+    pub keep_evidence: Duration,
+    /// What to do with a damaged database: begin a new one (else stop).
+    pub begin_anew: bool,
     pub allow_network_fs: bool,
 }
 

@@ -11,6 +11,7 @@ use super::reader::{Read, Subscription};
 use crate::config::Config;
 use crate::model::{Observation, PageVersion, Timestamp};
 use crate::routing::Attempt;
+use crate::store::packing::Step;
 use crate::store::{CheckKey, StoreError, Suspension};
 
 /// Results on their way to the recorder; with 10,000 checks at 10 s that is 100 s. More are refused.
@@ -30,6 +31,13 @@ pub enum Input {
         config: Arc<Config>,
         answer: oneshot::Sender<Result<Reloaded, StoreError>>,
     },
+    /// A small piece of the store's upkeep, for when nothing waits.
+    Upkeep {
+        step: Step,
+        answer: oneshot::Sender<Result<usize, StoreError>>,
+    },
+    /// The database was found to be damaged.
+    Damaged(String),
     /// Write everything down and end.
     Stop,
 }

@@ -11,6 +11,7 @@
 //! is seen outside before it is durable.
 
 mod alerts;
+mod calendar;
 mod commits;
 mod dispatcher;
 mod episode;
@@ -19,16 +20,18 @@ mod inputs;
 mod look;
 mod mail;
 mod prober;
+mod pulse;
 mod ratios;
 mod reader;
 mod recorder;
 mod sources;
+mod upkeep;
 mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -41,20 +44,25 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::model::Delivery;
 use crate::probes::Workshop;
-use crate::store::{StoreError, Writer};
+use crate::store::{self, StoreError, Writer};
 use crate::telemetry::Telemetry;
 use crate::web::board::Board;
 use crate::web::push::Failures;
 use crate::web::server::{ReloadRequest, Site, router, serve};
 use dispatcher::{Dispatcher, News, Remembered};
+pub use fleet::registrations;
 use inputs::{Input, Inputs, Reloaded};
 use mail::Mail;
 use prober::{Command, Prober};
+use pulse::Pulse;
 use reader::{Reader, Subscription};
 use recorder::{AbortOnPanic, Recorder};
+use upkeep::Upkeep;
 
 /// The whole stop; systemd would wait longer, users would not.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// A database that is damaged sooner after it was made lies on a disk that damages.
+const DAMAGED_AT_ONCE: Duration = Duration::from_secs(60);
 /// `run --once` waits this long for its deliveries.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -72,13 +80,65 @@ pub enum RunError {
 /// Loads the configuration again; the error is for people, every line of it.
 type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
-/// Runs until a signal, or with `once` until everything was looked at once and told.
-pub async fn run(config: Config, workshop: Arc<Workshop>, once: bool) -> Result<(), RunError> {
-    let listeners = if once { Vec::new() } else { listen(&config).await? };
+/// When a daemon ends.
+pub enum Until {
+    /// At SIGTERM or SIGINT.
+    Signal,
+    /// When this is cancelled. Signals are with whoever tells it.
+    Told(CancellationToken),
+    /// When everything was looked at once and told. It serves nothing.
+    Looked,
+}
+
+/// Listens where `config` says, and runs.
+pub async fn run(config: Config, workshop: Arc<Workshop>, until: Until) -> Result<(), RunError> {
+    let listeners = if matches!(until, Until::Looked) { Vec::new() } else { listen(&config).await? };
+    run_on(listeners, config, workshop, until).await
+}
+
+/// Runs on addresses that somebody has listened on already. A database that proves to be damaged is set aside, and watching
+/// goes on with a new one.
+pub async fn run_on(mut listeners: Vec<TcpListener>, config: Config, workshop: Arc<Workshop>, until: Until) -> Result<(), RunError> {
     let path = config.path.clone();
     let load: Load = Arc::new(move || load(&path, &workshop));
-    let daemon = Daemon::start(Arc::new(config), listeners, load)?;
-    if once { daemon.once().await } else { daemon.until_signal().await }
+    let told = match until {
+        Until::Looked => None,
+        Until::Signal => Some(signalled()?),
+        Until::Told(told) => Some(told),
+    };
+    let mut config = Arc::new(config);
+    let mut begun_anew: Option<Instant> = None;
+    loop {
+        let what = match live(listeners, config.clone(), &load, told.clone()).await {
+            Err(RunError::Store(StoreError::Corrupt(what))) if config.store.begin_anew => what,
+            outcome => return outcome,
+        };
+        // Where a new file was damaged at once, the next one would be too.
+        if begun_anew.is_some_and(|begun| begun.elapsed() < DAMAGED_AT_ONCE) {
+            return Err(StoreError::Corrupt(what).into());
+        }
+        begin_anew(&config, &what)?;
+        begun_anew = Some(clock::instant());
+        // What was reloaded since then is in force; what cannot be loaded now never was.
+        config = load().map_or(config, Arc::new);
+        listeners = if told.is_some() { listen(&config).await? } else { Vec::new() };
+    }
+}
+
+/// One life of a daemon on one database; `told` says when it ends, without it ends when everything was looked at once.
+async fn live(listeners: Vec<TcpListener>, config: Arc<Config>, load: &Load, told: Option<CancellationToken>) -> Result<(), RunError> {
+    let daemon = Daemon::start(config, listeners, load.clone())?;
+    match told {
+        Some(told) => daemon.until(told).await,
+        None => daemon.once().await,
+    }
+}
+
+/// A damaged database is moved aside, so that watching goes on with a new one. The next start tells people.
+fn begin_anew(config: &Config, what: &str) -> Result<(), StoreError> {
+    let aside = store::set_aside(&config.store.path, config.store.allow_network_fs, clock::now())?;
+    tracing::error!(damage = what, file = %aside.display(), "the database is damaged; it is kept under this name, and a new one is begun");
+    Ok(())
 }
 
 fn load(path: &std::path::Path, workshop: &Workshop) -> Result<Config, String> {
@@ -124,6 +184,22 @@ async fn stay_near() {
     }
 }
 
+/// Cancelled by SIGTERM or SIGINT. Asked twice, the process ends at once: what was committed is safe, as after a kill.
+fn signalled() -> anyhow::Result<CancellationToken> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    tokio::spawn(async move {
+        let mut asked = async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
+        asked().await;
+        tell.cancel();
+        asked().await;
+        std::process::exit(0);
+    });
+    Ok(told)
+}
+
 /// A running daemon: what is needed to reload and to stop it.
 struct Daemon {
     config: Arc<Config>,
@@ -137,6 +213,8 @@ struct Daemon {
     stop_looking: CancellationToken,
     stop_sending: CancellationToken,
     dispatcher: tokio::task::JoinHandle<()>,
+    upkeep: Option<tokio::task::JoinHandle<()>>,
+    pulse: Pulse,
     recorder: std::thread::JoinHandle<Result<(), StoreError>>,
     /// Only an error ends the recorder before it is told to.
     recorder_gone: CancellationToken,
@@ -192,9 +270,11 @@ impl Daemon {
         let stop_sending = CancellationToken::new();
         let recorder_gone = CancellationToken::new();
         let gone = recorder_gone.clone().drop_guard();
+        let pulse = Pulse::default();
+        let turning = pulse.clone();
         let work = move || {
             let _gone = gone;
-            recorder.run(&taken)
+            recorder.run(&taken, &turning)
         };
         let recorder = std::thread::Builder::new().name("recorder".into()).spawn(work).context("cannot start a thread")?;
         tokio::spawn(ratios::run(config.store.path.clone(), site.board.clone(), telemetry, stop_sending.clone()));
@@ -205,6 +285,8 @@ impl Daemon {
         site.telemetry.reload_success_at.set(clock::now().as_seconds());
         Ok(Daemon {
             dispatcher: tokio::spawn(dispatcher.run(heard, stop_sending.clone())),
+            upkeep: None,
+            pulse,
             config,
             load,
             site,
@@ -229,35 +311,33 @@ impl Daemon {
             on_a_thread("reader", reader.run(commands, self.stop_looking.clone()))?;
         }
         if let (Some(prober), Some(commands)) = (self.prober.take(), self.prober_commands.take()) {
-            on_a_thread("prober", prober.run(commands, self.stop_looking.clone()))?;
+            on_a_thread("prober", prober.run(commands, self.pulse.clone(), self.stop_looking.clone()))?;
         }
         Ok(())
     }
 
-    async fn until_signal(mut self) -> Result<(), RunError> {
-        // Before anybody is told that it is ready: until they are listened for, these signals kill.
+    async fn until(mut self, told: CancellationToken) -> Result<(), RunError> {
+        // Before anybody is told that it is ready: until it is listened for, this signal kills.
         let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-        let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let gone = self.recorder_gone.clone();
         self.start_looking()?;
         self.site.ready.store(true, Ordering::Release);
         let checks: usize = self.config.vendors.iter().map(|v| v.checks.len()).sum();
         tracing::info!(vendors = self.config.vendors.len(), checks, listen = ?self.config.web.listen, "vendord is ready");
+        tokio::spawn(pulse::keep(self.pulse.clone(), self.stop_sending.clone()));
+        self.upkeep = Some(tokio::spawn(upkeep::run(Upkeep {
+            site: self.site.clone(),
+            inputs: self.inputs.clone(),
+            stop: self.stop_sending.clone(),
+        })));
         loop {
             tokio::select! {
-                _ = term.recv() => break,
-                _ = interrupt.recv() => break,
+                () = told.cancelled() => break,
                 _ = hangup.recv() => drop(self.reload().await),
                 Some(answer) = self.reloads.recv() => drop(answer.send(self.reload().await)),
-                () = gone.cancelled() => return self.stop().await,
+                () = gone.cancelled() => break,
             }
         }
-        tokio::spawn(async move {
-            tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
-            // Asked twice: at once. What was committed is safe, as after a kill.
-            std::process::exit(0);
-        });
         self.stop().await
     }
 
@@ -283,7 +363,9 @@ impl Daemon {
 
     /// Validates everything first; a bad configuration changes nothing and says why.
     async fn reload(&mut self) -> Result<(), String> {
+        pulse::reloading().await;
         let outcome = self.try_reload().await;
+        pulse::reloaded().await;
         let telemetry = &self.site.telemetry;
         telemetry.reload_successful.set(i64::from(outcome.is_ok()));
         match &outcome {
@@ -349,9 +431,13 @@ impl Daemon {
         let began = clock::instant();
         self.site.ready.store(false, Ordering::Release);
         tracing::info!("stopping");
+        pulse::stopping().await;
         self.stop_looking.cancel();
         self.stop_sending.cancel();
         let _ = self.dispatcher.await;
+        if let Some(upkeep) = self.upkeep {
+            let _ = upkeep.await;
+        }
         self.inputs.tell(Input::Stop);
         let ended = tokio::task::spawn_blocking(move || self.recorder.join());
         // What the dispatcher took to hear the last answers is part of the promise.

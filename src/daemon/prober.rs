@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::Hint;
 use super::inputs::{Inputs, Reloaded, Saw};
+use super::pulse::{Part, Pulse};
 use super::watch::ClockWatch;
 use crate::clock;
 use crate::config::Config;
@@ -134,9 +135,10 @@ impl Prober {
     }
 
     /// Runs until `stop`; probes that are in flight then are abandoned and leave nothing.
-    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, pulse: Pulse, stop: CancellationToken) {
         let (ended, mut finished) = mpsc::unbounded_channel();
         loop {
+            pulse.turned(Part::Prober);
             let wait = self.wait();
             tokio::select! {
                 () = stop.cancelled() => return,

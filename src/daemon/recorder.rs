@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::alerts::{self, Desk};
 use super::commits::Commits;
 use super::fleet::{Fleet, registrations};
 use super::inputs::{Attempted, Input, Reloaded, Saw, Scheduled, Taken};
 use super::look::Looked;
+use super::pulse::{Part, Pulse};
 use super::reader::Read;
 use super::sources::Sources;
 use super::watch::{ClockWatch, Odd};
@@ -25,8 +26,9 @@ use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
 use crate::model::{Delivery, DeliveryState, Observation, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
+use crate::store::packing::Step;
 use crate::store::{
-    CheckKey, EvidenceWrite, Heartbeat, JournalRow, Reader, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer,
+    CheckKey, Damaged, EvidenceWrite, Heartbeat, JournalRow, Reader, Registered, SeenThen, StoreError, StoredEvent, StoredVersion, Writer,
 };
 use crate::telemetry::Telemetry;
 use crate::web::board::{Board, Waiting, escape};
@@ -56,6 +58,8 @@ pub struct Recorder {
     clocks: ClockWatch,
     next_seq: i64,
     touched: BTreeSet<CheckKey>,
+    /// Of these, what changed its state.
+    changed: BTreeSet<CheckKey>,
     /// Vendors, by their place, whose pages are to be shown anew.
     pages_touched: BTreeSet<usize>,
     /// Up to when what time does to pages was looked at.
@@ -66,7 +70,14 @@ pub struct Recorder {
     /// The wall clock at it. Time after it may not be counted as seen: the next daemon will not know of it.
     alive: Timestamp,
     last_checkpoint: Instant,
+    upkeep: Option<Upkeep>,
+    damaged: Option<String>,
+    /// What people know of the disk.
+    told_full: bool,
 }
+
+/// A step that waits until nothing else does, and who waits for it.
+type Upkeep = (Step, oneshot::Sender<Result<usize, StoreError>>);
 
 impl Recorder {
     /// Joins configuration and history. Writes: vendors and checks are registered.
@@ -107,12 +118,16 @@ impl Recorder {
             outbox,
             opinions: Opinions::new(),
             touched: BTreeSet::new(),
+            changed: BTreeSet::new(),
             pages_touched: BTreeSet::new(),
             pages_judged: now.wall,
             reshaped: false,
             last_heartbeat: clock::instant(),
             alive: now.wall,
             last_checkpoint: clock::instant(),
+            upkeep: None,
+            damaged: None,
+            told_full: false,
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
         // What leaves the configuration now is not folded again by later readers: where it stood is written down.
@@ -126,6 +141,7 @@ impl Recorder {
         }
         recorder.end_gone(&outages, now);
         recorder.settle(&registered, now);
+        recorder.judge_store();
         recorder.beat(now, false);
         recorder.take_over()?;
         let scheduled = recorder.scheduled();
@@ -139,22 +155,37 @@ impl Recorder {
     }
 
     /// Runs until `Stop`. Everything that was taken before it is durable when this returns, unless the store refuses.
-    pub fn run(mut self, inputs: &Taken) -> Result<(), StoreError> {
+    pub fn run(mut self, inputs: &Taken, pulse: &Pulse) -> Result<(), StoreError> {
         let _abort = AbortOnPanic;
         loop {
+            pulse.turned(Part::Recorder);
             let stop = self.gather(inputs);
             self.tick();
-            if !stop && self.commits.due().is_none_or(|due| due > clock::instant()) {
-                continue;
-            }
-            match self.commit() {
-                Err(error) if error.is_passing() && !stop => tracing::warn!(%error, "the store refuses; results wait in memory"),
-                outcome => outcome?,
+            if stop || self.commits.due().is_some_and(|due| due <= clock::instant()) {
+                match self.commit() {
+                    Err(error) if error.is_passing() && !stop => tracing::warn!(%error, "the store refuses; results wait in memory"),
+                    outcome => outcome?,
+                }
             }
             if stop {
                 return self.commits.close();
             }
+            self.keep_up();
+            if let Some(what) = self.damaged.take() {
+                return Err(StoreError::Corrupt(what));
+            }
         }
+    }
+
+    /// One step of upkeep, after what cannot wait.
+    fn keep_up(&mut self) {
+        let Some((step, answer)) = self.upkeep.take() else { return };
+        let outcome = self.commits.upkeep(&step);
+        if let Err(StoreError::Corrupt(what)) = &outcome {
+            self.damaged = Some(what.clone());
+        }
+        // Whoever asked may have been told to stop.
+        let _ = answer.send(outcome);
     }
 
     /// Takes inputs until a batch or the heartbeat is due. Returns whether to stop.
@@ -187,6 +218,8 @@ impl Recorder {
             Input::Reload { config, answer } => {
                 let _ = answer.send(self.reload(config));
             }
+            Input::Upkeep { step, answer } => self.upkeep = Some((step, answer)),
+            Input::Damaged(what) => self.damaged = Some(what),
             Input::Stop => {
                 self.beat(clock::reading(), true);
                 self.checkpoint();
@@ -225,6 +258,7 @@ impl Recorder {
         let Some(place) = self.fleet.vendor_of(key) else { return };
         self.touched.insert(key);
         if folded.is_urgent() {
+            self.changed.insert(key);
             self.heat(place);
         }
         let now = Reading { wall: at.max(self.clocks.last().wall), ..self.clocks.last() };
@@ -411,9 +445,17 @@ impl Recorder {
         self.with_desk(reading.wall, |desk, _| desk.remind());
         self.fleet.advance_counters(reading.wall);
         self.telemetry.store_size.set(crate::store::size_bytes(self.commits.writer().path()) as i64);
-        if now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY {
+        // The room that a full disk has left is for what changes.
+        if now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY && !self.commits.is_full() {
             self.checkpoint();
         }
+    }
+
+    /// What the disk says of the database.
+    fn judge_store(&mut self) {
+        let (damaged, full) = (Damaged::beside(self.commits.writer().path()), self.commits.is_full());
+        self.told_full = full;
+        self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_store(damaged.as_ref(), full));
     }
 
     fn beat(&mut self, now: Reading, stopped: bool) {
@@ -434,6 +476,7 @@ impl Recorder {
     /// Writes every state down, so that a restart has little to fold.
     fn checkpoint(&mut self) {
         self.last_checkpoint = clock::instant();
+        self.judge_store();
         let through = self.next_seq - 1;
         for (key, watched) in &self.fleet.checks {
             self.commits.state(*key, through, &watched.state);
@@ -575,6 +618,9 @@ impl Recorder {
             let _ = self.outbox.send(committed);
         }
         outcome?;
+        if self.commits.is_full() != self.told_full {
+            self.judge_store();
+        }
         if std::mem::take(&mut self.reshaped) {
             self.publish_all();
         } else {
@@ -584,7 +630,13 @@ impl Recorder {
     }
 
     fn publish(&mut self, told: bool) {
-        let checks: Vec<_> = std::mem::take(&mut self.touched).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        // A plain result that is held back on a full disk is not shown either; what changed was stored.
+        let held =
+            if self.commits.is_full() { self.touched.extract_if(.., |key| !self.changed.contains(key)).collect() } else { BTreeSet::new() };
+        self.changed.clear();
+        let checks: Vec<_> =
+            std::mem::replace(&mut self.touched, held).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        let stores = !self.commits.is_full();
         let places: BTreeSet<usize> = checks.iter().map(|(place, _, _)| *place).collect();
         let now = clock::now();
         let outages: Vec<_> = places.into_iter().map(|place| (place, self.fleet.open_outage(place))).collect();
@@ -614,7 +666,9 @@ impl Recorder {
             for (vendor, counters) in figures.vendors.iter_mut().zip(counters) {
                 vendor.counters = counters;
             }
-            figures.committed_at = Some(now);
+            if stores {
+                figures.committed_at = Some(now);
+            }
             if let Some((firing, waiting)) = alerts {
                 (figures.alerts_firing, figures.waiting) = (firing, waiting);
             }

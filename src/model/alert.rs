@@ -17,6 +17,7 @@ words! {
         DnsDomain = "dns.domain",
         DeliveryFailing = "delivery.failing",
         Clock = "clock",
+        Store = "store",
     }
 }
 

@@ -43,11 +43,16 @@ pub fn check_usable(db: &Connection) -> Result<(), StoreError> {
     if application != APPLICATION_ID && tables > 0 {
         return Err(StoreError::Foreign);
     }
-    let found: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    let found = schema(db)?;
     if found > newest() {
         return Err(StoreError::Newer { found, known: newest() });
     }
     Ok(())
+}
+
+/// The number of the last migration that a file has.
+pub fn schema(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("PRAGMA user_version", [], |r| r.get(0))
 }
 
 fn apply(db: &mut Connection, number: i64, sql: &str) -> Result<(), StoreError> {

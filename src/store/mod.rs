@@ -8,7 +8,10 @@
 //!
 //! It decides nothing. The one thing of the core it uses is the fold, to bring a stored state up to the last stored run.
 
+mod backup;
+mod ballast;
 mod batch;
+mod damage;
 mod evidence;
 mod lock;
 mod migrate;
@@ -18,6 +21,7 @@ mod past;
 mod read;
 mod recent;
 mod samples;
+mod size;
 mod timeline;
 mod verify;
 mod write;
@@ -26,7 +30,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use backup::{Restored, backup, restore};
+pub use ballast::Ballast;
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
+pub use damage::{Damaged, set_aside};
 pub use evidence::{EvidenceWrite, HopThen, SeenThen, StoredEvidence};
 pub use lock::{Holder, Lock, host_name};
 pub use pages::{ComponentVersion, Declarations, IMPORTED, StoredChange, StoredIncident, StoredSource, StoredVersion};
@@ -34,8 +41,9 @@ pub use past::{Judged, Past};
 pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, StoredVendor, Suspension};
 pub use recent::RecentIncident;
 pub use samples::{Latency, Sample};
+pub use size::{Older, Size, Tier};
 pub use timeline::chain;
-pub use verify::verify;
+pub use verify::{quick_check, verify};
 pub use write::{Registered, Writer};
 
 /// How long SQLite itself waits for a lock before a batch is kept and tried again.
@@ -58,6 +66,8 @@ pub enum StoreError {
     Edited { number: i64 },
     #[error("the file is a database of another program; give [store] url another path")]
     Foreign,
+    #[error("the database has schema {found} and this vendord reads {known}; `vendord run` brings it up to date")]
+    Older { found: i64, known: i64 },
     #[error("there is no database at {0}; `vendord run` makes it")]
     Missing(PathBuf),
     #[error("cannot use {path}: {source}")]

@@ -92,8 +92,16 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the database for reading. Without a daemon, a log and write access it is opened as immutable.
+    /// Opens the database for reading.
     pub fn open(path: &Path) -> Result<Reader, StoreError> {
+        let reader = Reader::open_of_any_age(path)?;
+        let found = migrate::schema(&reader.db)?;
+        let known = migrate::newest();
+        if found < known { Err(StoreError::Older { found, known }) } else { Ok(reader) }
+    }
+
+    /// Without a daemon, a log and write access it is opened as immutable.
+    pub(super) fn open_of_any_age(path: &Path) -> Result<Reader, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
@@ -130,6 +138,12 @@ impl Reader {
     /// closes meanwhile would else be missing from both the closed ones and the open state. Not for long: it holds up checkpoints.
     pub fn hold_still(&self) -> Result<(), StoreError> {
         Ok(self.db.execute_batch("BEGIN")?)
+    }
+
+    /// Ends what this reader is reading, from another thread.
+    pub fn interrupt(&self) -> impl Fn() + Send + use<> {
+        let handle = self.db.get_interrupt_handle();
+        move || handle.interrupt()
     }
 
     fn load_all(&self) -> Result<Loaded, StoreError> {
@@ -196,7 +210,9 @@ impl Reader {
             check.through_seq = seq;
         }
         let last: i64 = self.db.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?;
-        Ok(last.max(packed))
+        // On a full disk a state is stored before the rows that it has taken in.
+        let told = checks.iter().map(|check| check.through_seq).max().unwrap_or(0);
+        Ok(last.max(packed).max(told))
     }
 
     fn all_terms(&self) -> Result<HashMap<i64, (CheckKey, Terms)>, StoreError> {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use sketches_ddsketch::{Config, DDSketch};
 
 use super::packing::{Unpacker, chunk_id, rounding};
@@ -15,8 +15,8 @@ use crate::model::{Outcome, Phases, Reason, Timestamp};
 
 /// With the rounding of durations, quantiles are off by at most 1 %.
 const SKETCH_ALPHA: f64 = 0.006;
-/// Durations below are one; the largest is some days.
-const SKETCH_MIN_SECONDS: f64 = 1e-6;
+/// What the bytes of a sketch do not say, and is assumed of them when they are read.
+const SKETCH_MIN_SECONDS: f64 = 1e-9;
 const SKETCH_BINS_MAX: u32 = 2048;
 const DAY_MS: i64 = 86_400_000;
 
@@ -66,10 +66,13 @@ impl Sketch {
         self.0.to_java_bytes()
     }
 
-    fn merge(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let corrupt = |what: String| StoreError::Corrupt(format!("a sketch cannot be read: {what}"));
-        let other = DDSketch::from_java_bytes(bytes).map_err(|e| corrupt(e.to_string()))?;
-        self.0.merge(&other).map_err(|e| corrupt(e.to_string()))
+    fn from_bytes(bytes: &[u8]) -> Result<Sketch, StoreError> {
+        DDSketch::from_java_bytes(bytes).map(Sketch).map_err(|e| unreadable(&e.to_string()))
+    }
+
+    /// Both were read from bytes.
+    fn merge(&mut self, other: &Sketch) -> Result<(), StoreError> {
+        self.0.merge(&other.0).map_err(|e| unreadable(&e.to_string()))
     }
 
     fn quantile(&self, percent: usize) -> Duration {
@@ -133,8 +136,8 @@ impl Reader {
         let mut gathered: BTreeMap<i64, Gathered> = BTreeMap::new();
         self.at_one_instant(|| {
             for (span, day) in self.spans("state IN ('expired', 'sketched')", from, to)? {
-                if let (Some(nth), Some(bytes)) = (steps.whole_day(day), self.sketch(span, key)?) {
-                    gathered.entry(nth).or_default().sketch.get_or_insert_default().merge(&bytes)?;
+                if let (Some(nth), Some(sketch)) = (steps.whole_day(day), self.sketch(span, key)?) {
+                    gathered.entry(nth).or_default().add(sketch)?;
                 }
             }
             self.each_part(key, from, to, &mut |part| {
@@ -146,10 +149,10 @@ impl Reader {
         Ok(gathered.into_iter().map(|(nth, gathered)| gathered.latency(steps.bounds(nth))).collect())
     }
 
-    fn sketch(&self, span: i64, key: CheckKey) -> Result<Option<Vec<u8>>, StoreError> {
+    fn sketch(&self, span: i64, key: CheckKey) -> Result<Option<Sketch>, StoreError> {
         let mut query = self.db.prepare_cached("SELECT data FROM sketches WHERE id = ?1")?;
-        let mut rows = query.query_map([chunk_id(span, key)], |r| r.get(0))?;
-        Ok(rows.next().transpose()?)
+        let bytes: Option<Vec<u8>> = query.query_row([chunk_id(span, key)], |r| r.get(0)).optional()?;
+        bytes.map(|bytes| Sketch::from_bytes(&bytes)).transpose()
     }
 }
 
@@ -157,6 +160,10 @@ impl Reader {
 fn see_inside(part: &mut Vec<Sample>, from: Timestamp, to: Timestamp, see: &mut dyn FnMut(&[Sample])) {
     part.retain(|sample| (from..to).contains(&sample.at));
     see(part);
+}
+
+fn unreadable(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("a sketch of latency cannot be read: {what}"))
 }
 
 /// How a time is cut.
@@ -192,6 +199,16 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn add(&mut self, sketch: Sketch) -> Result<(), StoreError> {
+        match &mut self.sketch {
+            Some(all) => all.merge(&sketch),
+            none => {
+                *none = Some(sketch);
+                Ok(())
+            }
+        }
+    }
+
     fn latency(mut self, (from, to): (Timestamp, Timestamp)) -> Latency {
         const PERCENTS: [usize; 3] = [50, 95, 99];
         let (count, [p50, p95, p99]) = match self.sketch {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{Reader, StoreError};
+use super::{Reader, StoreError, migrate};
 
 /// Each query returns one line a violation.
 const INVARIANTS: &[(&str, &str)] = &[
@@ -46,10 +46,20 @@ pub fn verify(reader: &Reader) -> Result<Vec<String>, StoreError> {
         &reader.db,
         "SELECT 'foreign key: ' || \"table\" || ' row ' || coalesce(rowid, '?') || ' has no ' || parent FROM pragma_foreign_key_check",
     )?);
-    for (what, sql) in INVARIANTS {
+    // An older file may lack what they speak of.
+    let invariants = if migrate::schema(&reader.db)? == migrate::newest() { INVARIANTS } else { &[] };
+    for (what, sql) in invariants {
         findings.extend(lines(&reader.db, sql)?.into_iter().map(|line| format!("{what}: {line}")));
     }
     Ok(findings)
+}
+
+/// Whether the pages of the file are sound: what can be asked of a database that is in use, at about 5 s per GiB.
+pub fn quick_check(reader: &Reader) -> Result<(), StoreError> {
+    match lines(&reader.db, "PRAGMA quick_check(1)")?.into_iter().find(|line| line != "ok") {
+        Some(what) => Err(StoreError::Corrupt(what)),
+        None => Ok(()),
+    }
 }
 
 fn lines(db: &Connection, sql: &str) -> Result<Vec<String>, StoreError> {

@@ -46,9 +46,7 @@ impl Writer {
         if path.exists() {
             look(path)?;
         } else {
-            // SQLite gives the write-ahead log the mode of the database.
-            let make = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
-            make.map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+            create(path)?;
         }
         let mut db = connect(path)?;
         migrate::migrate(&mut db)?;
@@ -169,6 +167,12 @@ impl Writer {
         self.db = None;
         self.next_batch -= 1;
     }
+}
+
+/// An empty file with our mode, which SQLite gives to the write-ahead log too.
+pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
+    made.map(drop).map_err(|source| StoreError::Io { path: path.to_owned(), source })
 }
 
 /// Whether the file is ours to write, before anything is written.

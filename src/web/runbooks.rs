@@ -15,6 +15,7 @@ pub const fn text(rule: Rule) -> &'static str {
         Rule::TlsExpiring => include_str!("../../docs/runbooks/tls.expiring.md"),
         Rule::DnsDomain => include_str!("../../docs/runbooks/dns.domain.md"),
         Rule::DeliveryFailing => include_str!("../../docs/runbooks/delivery.failing.md"),
+        Rule::Store => include_str!("../../docs/runbooks/store.md"),
         Rule::Clock => include_str!("../../docs/runbooks/clock.md"),
     }
 }

@@ -116,10 +116,11 @@ fn main_file_cases() -> Vec<Case> {
             "listen",
             "[web]\nlisten = [\"localhost:9978\", \"0.0.0.0:9978\", \"127.0.0.1\"]\nexternal_url = \"vendord.example\"\nroute_prefix = \"vendord\"\n",
         ),
+        main_file("store-keeps", "[store]\nkeep_observations = \"12h\"\non_corruption = \"ignore\"\n"),
         main_file("agent", "[agent]\nid = \"a b\"\nlocation = \"\"\ncontact = \"jürgen\"\n"),
         main_file(
             "not-supported-yet",
-            "[store]\non_corruption = \"stop\"\nkeep_observations = \"30d\"\n[agent]\nwitnesses = [\"https://a\", \"https://b\", \"https://c\"]\n[registry]\norg = \"us.toml\"\n[web]\ntls = { cert = \"a.pem\", key = \"b.pem\" }\n[config]\nwatch = true\n[heartbeat]\nurl = \"https://ping.example/secret-token\"\n[review]\nbrowser = \"chromium\"\n[[profiles]]\nname = \"x\"\n[[schedules]]\nname = \"x\"\n",
+            "[agent]\nwitnesses = [\"https://a\", \"https://b\", \"https://c\"]\n[registry]\norg = \"us.toml\"\n[web]\ntls = { cert = \"a.pem\", key = \"b.pem\" }\n[config]\nwatch = true\n[heartbeat]\nurl = \"https://ping.example/secret-token\"\n[review]\nbrowser = \"chromium\"\n[[profiles]]\nname = \"x\"\n[[schedules]]\nname = \"x\"\n",
         ),
         main_file("vendors-missing", "[registry]\nvendors = [\"acme.toml\", \"v/*.toml\", \"***\"]\n"),
         main_file("world-writable", "").file("vendors/acme.toml", ONE_CHECK, 0o666),

@@ -16,7 +16,7 @@ const VENDORS: usize = 6;
 const CHECKS_EACH: usize = 10;
 const READY_WITHIN: Duration = s(2);
 /// Migrations of this version.
-const NEWEST: i64 = 4;
+const NEWEST: i64 = 5;
 /// Tries of one receiver at a time, as `daemon/dispatcher.rs` has it.
 const IN_FLIGHT_MAX: usize = 4;
 
@@ -265,8 +265,13 @@ fn schema(daemon: &Daemon) -> &'static str {
     let db = Connection::open(&path).expect("it can be opened");
     let tables: BTreeSet<String> = list(&db, "SELECT name FROM sqlite_schema WHERE type = 'table'", |r| r.get(0)).into_iter().collect();
     // The first and the last table of each migration, and how many are recorded: a kill between two of them is no fault.
-    const MIGRATIONS: [[&str; 2]; NEWEST as usize] =
-        [["journal", "events"], ["source_reads", "declared_statuses"], ["evidence", "evidence"], ["page_versions", "page_versions"]];
+    const MIGRATIONS: [[&str; 2]; NEWEST as usize] = [
+        ["journal", "events"],
+        ["source_reads", "declared_statuses"],
+        ["evidence", "evidence"],
+        ["page_versions", "page_versions"],
+        ["spans", "jobs"],
+    ];
     let recorded = if tables.contains("migrations") { number(&db, "SELECT count(*) FROM migrations") } else { 0 };
     let version = number(&db, "PRAGMA user_version");
     let sound =

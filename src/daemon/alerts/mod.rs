@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::incidents::{OutageChange, confirmed_state};
 use crate::model::{Delivery, Identity, Rule, Severity, State, Timestamp, Uuid, VendorId};
 use crate::routing::{Book, Holding, Links, Over, Plan};
-use crate::store::CheckKey;
+use crate::store::{CheckKey, Damaged};
 
 /// Lines of evidence in one message; the rest is counted.
 const EVIDENCE_LINES_MAX: usize = 20;
@@ -125,6 +125,32 @@ impl Desk<'_> {
             ..plain(Severity::Warning, self.now)
         });
         self.judge(&identity, holding);
+    }
+
+    /// `store`: the database was damaged, and history goes on in a new one; or its disk is full.
+    pub fn judge_store(&mut self, damaged: Option<&Damaged>, full: bool) {
+        let identity = Identity { rule: Rule::Store, vendor: None, subject: self.config.agent.location.clone() };
+        let since = self.book.firing().find(|a| a.identity == identity).map_or(self.now, |a| a.since);
+        let on_full_disk = full.then(|| Holding {
+            summary: "the disk of the database is full: results wait in memory".to_owned(),
+            evidence: vec![
+                "states, outages and alerts are still stored, as long as 4 MiB last".to_owned(),
+                "what waits is stored in order once there is room".to_owned(),
+            ],
+            ..plain(Severity::Critical, since)
+        });
+        let holding = damaged.map(|damaged| Holding {
+            summary: format!("the database was damaged: history begins anew in {}", damaged.new.display()),
+            evidence: vec![
+                format!("the damaged file is kept as {}", damaged.file.display()),
+                match &damaged.backup {
+                    Some(backup) => format!("to go back to the newest sound backup: vendord store restore {}", backup.display()),
+                    None => "no sound backup was found beside it; with one: vendord store restore BACKUP".to_owned(),
+                },
+            ],
+            ..plain(Severity::Critical, since)
+        });
+        self.judge(&identity, holding.or(on_full_disk));
     }
 
     /// `delivery.failing`: a message to the receiver was given up; it accepts again.
@@ -244,7 +270,9 @@ fn holding_state(vendor: &Vendor, state: State, checks: &[&Watched]) -> Option<H
 fn line(check: &Watched) -> String {
     let confirmed = check.state.confirmed;
     let (since, reason) = confirmed.map_or(("unknown".to_owned(), ""), |c| (utc(c.since), c.reason.as_str()));
-    format!("{} ({}) {reason} since {since}: {}", check.id, check.kind, check.message)
+    // Since the start it may not have run yet.
+    let said = if check.message.is_empty() { String::new() } else { format!(": {}", check.message) };
+    format!("{} ({}) {reason} since {since}{said}", check.id, check.kind)
 }
 
 fn evidence(lines: impl Iterator<Item = String>) -> Vec<String> {

@@ -6,7 +6,7 @@ CREATE TABLE spans (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('hour', 'day')),
     state TEXT NOT NULL CHECK (state IN ('writing', 'whole', 'obsolete', 'expired', 'sketched')),
-    -- Of the hour or day, as the clock had it when most of it came.
+    -- Of its day, as the clock had it when it came.
     starts_at INTEGER NOT NULL,
     first_seq INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
@@ -30,4 +30,10 @@ CREATE TABLE chunks (
 CREATE TABLE sketches (
     id INTEGER PRIMARY KEY,
     data BLOB NOT NULL
+) STRICT;
+
+-- When a job of the calendar ran last, so that one that was missed is caught up once.
+CREATE TABLE jobs (
+    name TEXT PRIMARY KEY,
+    last_run INTEGER NOT NULL
 ) STRICT;

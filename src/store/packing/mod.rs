@@ -1,11 +1,12 @@
-//! Packing: finished hours of the journal become chunks, one a timeline, and finished days of chunks become larger ones.
+//! Packing: finished hours of the journal become chunks, one a timeline, and those of a finished day become larger ones.
 //!
 //! * A *span* is a stretch of the journal's numbers. Its chunks are written in small steps and count for nothing until one
 //!   step finishes it; from that instant on the journal rows, or the spans, that it was made of count for nothing, and are
 //!   deleted in small steps. So a kill at any moment leaves each result exactly once, and what a step left undone is done
 //!   again or deleted by the next [`pack`].
 //! * Only rows that every stored state has already taken in are packed: whoever folds the journal finds what it needs.
-//! * An hour of a large fleet has several spans, because one is held in memory while it is packed ([`SPAN_RESULTS_MAX`]).
+//! * An hour of a large fleet has several spans, because one is held in memory while it is packed ([`SPAN_RESULTS_MAX`]);
+//!   hours that nobody packed when they were finished have one together.
 //!   They are appended in the order of the journal, which costs few pages; the day brings the pieces of a timeline together.
 //! * Steps are bounded, so that the writer is not held up. When the next one comes is the caller's.
 //!
@@ -18,7 +19,7 @@ mod step;
 
 use std::time::Duration;
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 pub use chunk::{Unpacker, pack as pack_samples};
 pub use step::{Packed, Step};
@@ -29,6 +30,8 @@ use crate::model::{Outcome, Timestamp};
 
 /// An hour is finished this long after its end: runs that began in it have arrived, and states were stored since.
 const SETTLED_AFTER: Duration = Duration::from_secs(600);
+/// A clock that went back by less will come to what was stored before.
+const CLOCK_WRONG_BY: Duration = Duration::from_secs(86_400);
 /// Results that a span of an hour holds; 7 MiB while they are packed.
 const SPAN_RESULTS_MAX: usize = 100_000;
 /// Of one step: about a millisecond of the writer's time.
@@ -69,21 +72,22 @@ pub fn pack(
         apply(Step::Discard)?;
     }
     sweep(apply)?;
-    while let Some((span, results)) = open()?.next_hour(now)? {
+    while let Some((span, results)) = open()?.next_hours(now)? {
         let chunks = by_timeline(results).map(|(key, samples)| Packed::of(span.id, key, &samples, None));
-        write(&span, chunks.map(Ok), apply)?;
-        if apply(Step::Finish(span))? == 0 {
+        if !write(&span, chunks.map(Ok), apply)? {
             // A state that is not stored yet may need its rows.
             return Ok(());
         }
-        sweep(apply)?;
+        if span.results as usize == SPAN_RESULTS_MAX {
+            sweep(apply)?;
+        }
     }
+    sweep(apply)?;
     loop {
         let reader = open()?;
         let Some((span, hours)) = reader.next_day(now)? else { return Ok(()) };
         let timelines = reader.timelines()?.into_iter();
-        write(&span, timelines.filter_map(|key| day_of(&reader, &span, &hours, key).transpose()), apply)?;
-        apply(Step::Finish(span))?;
+        write(&span, timelines.filter_map(|key| merged(&reader, &span, &hours, key).transpose()), apply)?;
         sweep(apply)?;
     }
 }
@@ -94,12 +98,12 @@ pub fn sweep(apply: &mut dyn FnMut(Step) -> Result<usize, StoreError>) -> Result
     Ok(())
 }
 
-/// Hands the chunks of a span over, a few at a time.
+/// Hands the chunks of a span over, a few at a time, the last ones with the word that it is whole. Whether that was taken.
 fn write(
     span: &Span,
     chunks: impl Iterator<Item = Result<Packed, StoreError>>,
     apply: &mut dyn FnMut(Step) -> Result<usize, StoreError>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (mut gathered, mut bytes) = (Vec::new(), 0);
     for packed in chunks {
         let packed = packed?;
@@ -110,11 +114,11 @@ fn write(
             bytes = 0;
         }
     }
-    apply(Step::Write(span.clone(), gathered)).map(drop)
+    Ok(apply(Step::Finish(span.clone(), gathered))? > 0)
 }
 
 /// What the hours have of a timeline, as one chunk and a sketch; `None` if they have nothing.
-fn day_of(reader: &Reader, span: &Span, hours: &[i64], key: CheckKey) -> Result<Option<Packed>, StoreError> {
+fn merged(reader: &Reader, span: &Span, hours: &[i64], key: CheckKey) -> Result<Option<Packed>, StoreError> {
     let mut samples = Vec::new();
     let mut unpacker = Unpacker::default();
     for hour in hours {
@@ -146,8 +150,8 @@ fn hour_of(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(HOUR_MS)
 }
 
-fn day_of_start(starts_at: Timestamp) -> i64 {
-    starts_at.as_millis().div_euclid(DAY_MS)
+fn day_of(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(DAY_MS)
 }
 
 impl Reader {
@@ -161,6 +165,12 @@ impl Reader {
         Ok(self.db.query_row("SELECT EXISTS (SELECT 1 FROM spans WHERE state = 'writing')", [], |r| r.get(0))?)
     }
 
+    /// When a job of the calendar ran last.
+    pub fn last_run(&self, job: &str) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.db.prepare_cached("SELECT last_run FROM jobs WHERE name = ?1")?.query_row([job], |r| r.get(0)).optional()?;
+        Ok(found.map(Timestamp::from_millis))
+    }
+
     fn next_span_id(&self) -> Result<i64, StoreError> {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM spans", [], |r| r.get(0))?)
     }
@@ -169,8 +179,8 @@ impl Reader {
         self.list("SELECT id FROM timelines ORDER BY id", |r| r.get(0).map(CheckKey))
     }
 
-    /// The results of the oldest hour that is finished and not packed, or as many of them as one span takes.
-    fn next_hour(&self, now: Timestamp) -> Result<Option<(Span, Vec<(CheckKey, Sample)>)>, StoreError> {
+    /// The results of the oldest hours of one day that are finished and not packed, or as many of them as one span takes.
+    fn next_hours(&self, now: Timestamp) -> Result<Option<(Span, Vec<(CheckKey, Sample)>)>, StoreError> {
         let packed = self.packed_through()?;
         // Rows that no stored state has taken in are still to be folded.
         let stored: i64 = self.db.query_row(step::STORED_THROUGH, [], |r| r.get(0))?;
@@ -180,23 +190,23 @@ impl Reader {
              FROM journal j JOIN terms t ON t.id = j.terms_id WHERE j.seq > ?1 AND j.seq <= ?2 ORDER BY j.seq LIMIT ?3",
         )?;
         let mut rows = query.query(params![packed, stored, SPAN_RESULTS_MAX as i64])?;
-        let (mut results, mut last_seq, mut hour) = (Vec::new(), packed, None);
+        let (mut results, mut last_seq, mut day) = (Vec::new(), packed, None);
         while let Some(row) = rows.next()? {
             let (key, sample) = timeline_sample(row)?;
-            // What began after now was stored while the clock was wrong; it is not waited for.
-            let is_open = hour_of(sample.at) >= open_hour && sample.at <= now;
-            if is_open || hour_of(sample.at) > *hour.get_or_insert(hour_of(sample.at)) {
+            // What began long after now was stored while the clock was wrong; it is not waited for.
+            let is_open = hour_of(sample.at) >= open_hour && sample.at <= now + CLOCK_WRONG_BY;
+            if is_open || day_of(sample.at) > *day.get_or_insert(day_of(sample.at)) {
                 break;
             }
             last_seq = row.get(10)?;
             results.push((key, sample));
         }
-        let Some(hour) = hour.filter(|_| !results.is_empty()) else { return Ok(None) };
+        let Some(day) = day.filter(|_| !results.is_empty()) else { return Ok(None) };
         let at = |pick: fn(Timestamp, Timestamp) -> Timestamp| results.iter().map(|(_, s)| s.at).reduce(pick).unwrap_or(now);
         let span = Span {
             id: self.next_span_id()?,
             kind: Kind::Hour,
-            starts_at: Timestamp::from_millis(hour.min(open_hour) * HOUR_MS),
+            starts_at: Timestamp::from_millis((day * DAY_MS).min(open_hour * HOUR_MS)),
             first_seq: packed + 1,
             last_seq,
             from: at(Timestamp::min),
@@ -223,9 +233,9 @@ impl Reader {
                 })
             },
         )?;
-        let open_day = day_of_start(now - SETTLED_AFTER);
-        let Some(day) = spans.first().map(|first| day_of_start(first.starts_at)).filter(|day| *day < open_day) else { return Ok(None) };
-        let hours: Vec<&Span> = spans.iter().take_while(|span| day_of_start(span.starts_at) <= day).collect();
+        let open_day = day_of(now - SETTLED_AFTER);
+        let Some(day) = spans.first().map(|first| day_of(first.starts_at)).filter(|day| *day < open_day) else { return Ok(None) };
+        let hours: Vec<&Span> = spans.iter().take_while(|span| day_of(span.starts_at) <= day).collect();
         let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(None) };
         let span = Span {
             id: self.next_span_id()?,

@@ -21,8 +21,9 @@ pub const STORED_THROUGH: &str = "SELECT coalesce(min(coalesce(s.through_seq, 0)
 pub enum Step {
     /// Adds chunks to a span, which does not count yet.
     Write(Span, Vec<Packed>),
-    /// From now on the span counts, and what it was made of does not. Changes nothing while a state is not stored.
-    Finish(Span),
+    /// Adds the last chunks. From now on the span counts, and what it was made of does not. While a state is not stored it
+    /// does not count yet, and 0 rows are said to be changed.
+    Finish(Span, Vec<Packed>),
     /// What a kill left half written is not gone on with.
     Discard,
     /// The time to keep the results of days that ended before is over.
@@ -31,6 +32,8 @@ pub enum Step {
     ForgetEvidence(Timestamp),
     /// Deletes some of what does not count any more.
     Sweep,
+    /// A job of the calendar was done.
+    Ran(&'static str, Timestamp),
 }
 
 /// The results of a timeline in a span, as they are stored.
@@ -64,7 +67,7 @@ impl Writer {
 fn apply(tx: &Transaction, step: &Step) -> rusqlite::Result<usize> {
     match step {
         Step::Write(span, packed) => write(tx, span, packed),
-        Step::Finish(span) => finish(tx, span),
+        Step::Finish(span, packed) => write(tx, span, packed).and_then(|_| finish(tx, span)),
         Step::Discard => tx.execute("UPDATE spans SET state = 'obsolete' WHERE state = 'writing'", []),
         Step::Expire(before) => {
             let sql = "UPDATE spans SET state = 'expired' WHERE kind = 'day' AND state = 'whole' AND to_ms < ?1";
@@ -75,6 +78,10 @@ fn apply(tx: &Transaction, step: &Step) -> rusqlite::Result<usize> {
             tx.execute(sql, params![before.as_millis(), SWEPT_ROWS])
         }
         Step::Sweep => sweep(tx),
+        Step::Ran(job, at) => {
+            let sql = "INSERT INTO jobs (name, last_run) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET last_run = excluded.last_run";
+            tx.execute(sql, params![job, at.as_millis()])
+        }
     }
 }
 

@@ -1,22 +1,15 @@
-//! `vendord store`: the database itself.
+//! `vendord store verify`: whether the database is sound.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
-use super::words::{count, tame};
-use super::{Answer, Context, Exit, Failure, to_json};
+use crate::cli::words::{count, tame};
+use crate::cli::{Answer, Context, Exit, Failure, to_json};
 use crate::store::{self, Reader, StoreError};
-
-#[derive(Subcommand)]
-#[command(before_help = "Example:\n  vendord store verify")]
-pub enum Verb {
-    /// Whether the database is sound
-    Verify(Verify),
-}
 
 #[derive(Args)]
 #[command(before_help = "Example:\n  vendord store verify && echo sound")]
-pub struct Verify {
+pub struct Arguments {
     /// For scripts
     #[arg(long)]
     json: bool,
@@ -29,13 +22,7 @@ struct Verified {
     findings: Vec<String>,
 }
 
-pub fn store(context: &Context, verb: &Verb) -> Result<Answer, Failure> {
-    match verb {
-        Verb::Verify(arguments) => verify(context, arguments),
-    }
-}
-
-fn verify(context: &Context, arguments: &Verify) -> Result<Answer, Failure> {
+pub fn verify(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
     let path = context.store_path()?;
     let findings = findings(&path)?;
     let exit = Exit::finding_if(!findings.is_empty());

@@ -1,8 +1,10 @@
-//! The store at scale: `cargo bench --bench store_at_scale [CHECKS [DAYS [INTERVAL_SECONDS [DIRECTORY]]]]`.
+//! The store at scale: `cargo bench --bench store_at_scale [CHECKS [HOURS [INTERVAL_SECONDS [DIRECTORY [unpacked]]]]]`.
 //!
 //! Writes the results of a fleet of HTTPS checks as the recorder does, in batches of a second (at most 2,000), packs them
 //! as they are finished, and prints what each result cost: bytes passed to the system, bytes in the file, and time of the
-//! writer. With a DIRECTORY the database stays there as `vendord.db`, with vendors `v0`, `v1` ... of 100 checks each.
+//! writer. With a DIRECTORY the database stays there as `vendord.db`, with vendors `v0`, `v1` ... of 100 checks each, as a kill would leave it; `unpacked` leaves everything in the journal.
+
+#![allow(clippy::disallowed_methods, reason = "what is measured is real time")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,12 +21,14 @@ const HOUR_MS: i64 = 3_600_000;
 fn main() {
     let given: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let number = |nth: usize, default: i64| given.get(nth).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (checks, days, interval) = (number(0, 500) as usize, number(1, 2), number(2, 60));
+    let (checks, hours, interval) = (number(0, 500) as usize, number(1, 30), number(2, 60));
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = given.get(3).map_or(scratch.path().to_owned(), PathBuf::from);
     let mut fleet = Fleet::new(&folder.join("vendord.db"), checks, Duration::from_secs(interval as u64));
-    fleet.lives(days);
-    fleet.report(days);
+    fleet.lives(hours, given.get(4).is_none_or(|word| word != "unpacked"));
+    fleet.report(hours);
+    // No clean end: its checkpoint would hide what a kill leaves.
+    std::mem::forget(fleet);
 }
 
 /// The same numbers in each run (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
@@ -52,6 +56,8 @@ struct Fleet {
     terms: Terms,
     noise: Noise,
     seq: i64,
+    /// Up to when every state is stored, as the recorder does it.
+    stored: i64,
     /// Time of the writer, in commits and in steps of packing.
     committing: Duration,
     packing: Duration,
@@ -88,6 +94,7 @@ impl Fleet {
             states: vec![CheckState::default(); registered.len()],
             noise: Noise(7),
             seq: 0,
+            stored: 0,
             committing: Duration::ZERO,
             packing: Duration::ZERO,
             longest_step: Duration::ZERO,
@@ -99,18 +106,18 @@ impl Fleet {
     }
 
     /// Each second the checks whose turn it is; each hour it is packed. The last hour stays in the journal.
-    fn lives(&mut self, days: i64) {
+    fn lives(&mut self, hours: i64, packs: bool) {
         let interval = self.terms.interval.as_secs() as i64;
         let checks = self.registered.len() as i64;
         let begin = 1_767_225_600;
-        for second in begin..begin + days * 86_400 {
+        for second in begin..begin + hours * 3_600 {
             let phase = (second - begin) % interval;
             let due = (0..checks).filter(|check| check * interval / checks == phase);
             self.second(second, &due.collect::<Vec<_>>());
-            if second % 300 == 0 {
+            if second % 1_800 == 0 || self.seq - self.stored >= 300_000 {
                 self.store_states();
             }
-            if (second * 1000) % HOUR_MS == 900_000 {
+            if packs && (second * 1000) % HOUR_MS == 900_000 {
                 self.pack(Timestamp::from_millis(second * 1000));
             }
         }
@@ -164,6 +171,7 @@ impl Fleet {
 
     fn store_states(&mut self) {
         let seq = self.seq;
+        self.stored = seq;
         let states: Vec<(CheckKey, i64, CheckState)> =
             self.registered.iter().zip(&self.states).map(|(check, state)| (check.key, seq, state.clone())).collect();
         self.writer.commit(&Batch { states, ..Batch::default() }).expect("committed");
@@ -185,13 +193,13 @@ impl Fleet {
         packing::pack(&|| Reader::open(&path), now, &mut apply).expect("packed");
     }
 
-    fn report(&self, days: i64) {
+    fn report(&self, hours: i64) {
         let results = self.seq as f64;
         let reader = self.writer.reader().expect("readable");
         let size = reader.size().expect("measured");
         let packed = size.packed_results as f64;
         let written = written_bytes().map_or("unknown".to_owned(), |bytes| format!("{:.0}", bytes as f64 / results));
-        println!("{} checks, {days} days, {} results, {} packed", self.registered.len(), self.seq, size.packed_results);
+        println!("{} checks, {hours} hours, {} results, {} packed", self.registered.len(), self.seq, size.packed_results);
         println!("bytes written per result   {written}");
         for (tier, bytes) in &size.tiers {
             println!("{:<11}{:>13} bytes {:>8.2} per packed result", tier.as_str(), bytes, *bytes as f64 / packed);

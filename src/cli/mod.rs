@@ -25,6 +25,7 @@ mod output;
 mod probe;
 mod run;
 mod screen;
+mod shipped;
 mod status;
 mod store;
 mod table;
@@ -123,6 +124,10 @@ enum Verb {
     Store(store::Verb),
     /// Whether this machine and the receivers can do their part, and what to do
     Doctor(doctor::Arguments),
+    /// Alert and recording rules for Prometheus
+    Rules(shipped::Rules),
+    /// Dashboards for Grafana
+    Dashboards(shipped::Dashboards),
     /// What completes the verbs in a shell
     Completions(man::Completions),
     /// The manual page
@@ -193,6 +198,8 @@ fn dispatch(verb: Verb, common: Common, screen: &Screen) -> Result<Answer, Failu
         Verb::Import(verb) => import::import(&context, &verb),
         Verb::Store(verb) => store::store(&context, &verb),
         Verb::Doctor(arguments) => doctor::doctor(&context, &arguments),
+        Verb::Rules(arguments) => shipped::rules(&arguments),
+        Verb::Dashboards(arguments) => shipped::dashboards(&arguments),
         Verb::Completions(arguments) => man::completions(&arguments),
         Verb::Man(arguments) => man::man(&arguments),
     }

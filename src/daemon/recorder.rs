@@ -36,8 +36,10 @@ use crate::web::board::{Board, Waiting, escape};
 /// Inputs that one batch takes at most, so that a commit stays short.
 const BATCH_INPUTS_MAX: usize = 2_000;
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
-/// How far a restart has to fold at most.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+/// How many results a restart has to fold at most: 5 minutes of 10,000 checks at 10 s.
+const CHECKPOINT_RESULTS: i64 = 300_000;
+/// Of a small fleet: states are a page each, and a result that causes one to be written would cost several times its own.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1_800);
 /// Absences that a later gap can overlap.
 const ABSENCES_MAX: usize = 100;
 
@@ -70,8 +72,12 @@ pub struct Recorder {
     /// The wall clock at it. Time after it may not be counted as seen: the next daemon will not know of it.
     alive: Timestamp,
     last_checkpoint: Instant,
+    /// The next number at it.
+    checkpointed: i64,
     upkeep: Option<Upkeep>,
     damaged: Option<String>,
+    /// What lies beside the database, as it was looked at once.
+    beside: Option<Damaged>,
     /// What people know of the disk.
     told_full: bool,
 }
@@ -125,8 +131,10 @@ impl Recorder {
             last_heartbeat: clock::instant(),
             alive: now.wall,
             last_checkpoint: clock::instant(),
+            checkpointed: loaded.next_seq,
             upkeep: None,
             damaged: None,
+            beside: None,
             told_full: false,
         };
         recorder.note_absence(loaded.heartbeat.as_ref(), now);
@@ -445,16 +453,22 @@ impl Recorder {
         self.with_desk(reading.wall, |desk, _| desk.remind());
         self.fleet.advance_counters(reading.wall);
         self.telemetry.store_size.set(crate::store::size_bytes(self.commits.writer().path()) as i64);
+        self.judge_store();
         // The room that a full disk has left is for what changes.
-        if now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY && !self.commits.is_full() {
+        let due = now.duration_since(self.last_checkpoint) >= CHECKPOINT_EVERY || self.next_seq - self.checkpointed > CHECKPOINT_RESULTS;
+        if due && !self.commits.is_full() {
             self.checkpoint();
         }
     }
 
     /// What the disk says of the database.
     fn judge_store(&mut self) {
-        let (damaged, full) = (Damaged::beside(self.commits.writer().path()), self.commits.is_full());
-        self.told_full = full;
+        let path = self.commits.writer().path().to_owned();
+        if Damaged::file_beside(&path).as_ref() != self.beside.as_ref().map(|damaged| &damaged.file) {
+            self.beside = Damaged::beside(&path);
+        }
+        self.told_full = self.commits.is_full();
+        let (damaged, full) = (self.beside.clone(), self.told_full);
         self.with_desk(self.clocks.last().wall, |desk, _| desk.judge_store(damaged.as_ref(), full));
     }
 
@@ -475,8 +489,7 @@ impl Recorder {
 
     /// Writes every state down, so that a restart has little to fold.
     fn checkpoint(&mut self) {
-        self.last_checkpoint = clock::instant();
-        self.judge_store();
+        (self.last_checkpoint, self.checkpointed) = (clock::instant(), self.next_seq);
         let through = self.next_seq - 1;
         for (key, watched) in &self.fleet.checks {
             self.commits.state(*key, through, &watched.state);

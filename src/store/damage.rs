@@ -22,14 +22,20 @@ pub struct Damaged {
 }
 
 impl Damaged {
+    /// Looks for a sound backup, which reads it through.
     pub fn beside(database: &Path) -> Option<Damaged> {
+        let file = Damaged::file_beside(database)?;
+        Some(Damaged { backup: newest_backup(database), new: database.to_owned(), file })
+    }
+
+    /// The latest damaged file alone.
+    pub fn file_beside(database: &Path) -> Option<PathBuf> {
         let begin = format!("{}{ASIDE}", database.file_name()?.to_string_lossy());
         let damaged = |path: &PathBuf| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             name.starts_with(&begin) && !name.ends_with("-wal") && !name.ends_with("-shm")
         };
-        let file = files(database.parent()?).into_iter().filter(damaged).max()?;
-        Some(Damaged { backup: newest_backup(database), new: database.to_owned(), file })
+        files(database.parent()?).into_iter().filter(damaged).max()
     }
 }
 

@@ -252,9 +252,10 @@ fn what_cannot_be_answered() {
 #[test]
 fn help_begins_with_an_example() {
     let daemon = Daemon::new(CONFIG, &[]);
-    let verbs: [&[&str]; 20] = [
+    let verbs: [&[&str]; 21] = [
         &[],
         &["run"],
+        &["demo"],
         &["init"],
         &["lint"],
         &["feed"],

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use super::column::{decode, encode, put_varint, take_varint};
-use super::rounding::{DURATION_BITS, PHASE_BITS, code, micros, value};
+use super::rounding::{self, DURATION_BITS, PHASE_BITS, code, micros, value};
 use crate::model::{Outcome, Phases, Reason, Timestamp};
 use crate::store::{Sample, StoreError};
 
@@ -39,7 +39,7 @@ pub fn pack(samples: &[Sample]) -> Vec<u8> {
     for nth in 0..Phases::NAMES.len() {
         put(&|s| phase_code(s.phases.values()[nth]));
     }
-    put(&|s| LESS_MAX + code(micros(s.duration), DURATION_BITS) - expected(s.phases.values().map(phase_code)));
+    put(&|s| LESS_MAX + code(micros(s.duration), DURATION_BITS) - expected(rounding::phases(s.phases).values()));
     put(&|s| s.http_status.map_or(0, |status| u64::from(status) + 1));
     out
 }
@@ -48,9 +48,9 @@ fn phase_code(us: Option<u32>) -> u64 {
     us.map_or(0, |us| code(u64::from(us), PHASE_BITS) + 1)
 }
 
-/// The code that the duration has if it is the sum of the phases.
-fn expected(phases: [u64; 5]) -> u64 {
-    code(phases.iter().filter_map(|code| phase(*code)).map(u64::from).sum(), DURATION_BITS)
+/// The code that the duration has if it is the sum of the phases, as they are read.
+fn expected(phases: [Option<u32>; 5]) -> u64 {
+    code(phases.iter().map(|phase| u64::from(phase.unwrap_or(0))).sum(), DURATION_BITS)
 }
 
 fn phase(stored: u64) -> Option<u32> {
@@ -81,14 +81,15 @@ impl Unpacker {
         for column in &mut self.columns {
             decode(&mut chunk, count, column)?;
         }
-        let [deltas, verdicts, phases @ .., durations, statuses] = &self.columns;
+        // All are equally long, which the loop need not find out anew for each of them.
+        let [deltas, verdicts, phases @ .., durations, statuses] = self.columns.each_ref().map(|column| &column[..count]);
         samples.reserve(count);
         for nth in 0..count {
             at = at.wrapping_add(deltas[nth] as i64);
             let verdict = u8::try_from(verdicts[nth] >> 2).ok()?;
-            let codes: [u64; 5] = std::array::from_fn(|place| phases[place][nth]);
-            let duration = value(durations[nth].checked_add(expected(codes))?.checked_sub(LESS_MAX)?, DURATION_BITS);
-            let [resolve, connect, tls, processing, transfer] = codes.map(phase);
+            let phases = phases.map(|column| phase(column[nth]));
+            let duration = value(durations[nth].checked_add(expected(phases))?.checked_sub(LESS_MAX)?, DURATION_BITS);
+            let [resolve, connect, tls, processing, transfer] = phases;
             samples.push(Sample {
                 at: Timestamp::from_millis(at),
                 outcome: Outcome::from_code((verdicts[nth] & 3) as u8)?,

@@ -99,6 +99,10 @@ fn put_bits(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
 }
 
 fn take_bits(packed: &[u8], width: u32, count: usize, base: u64, into: &mut Vec<u64>) -> Option<()> {
+    if width == 0 {
+        into.extend(std::iter::repeat_n(base, count));
+        return Some(());
+    }
     // Eight bytes are read at once, also at the end.
     let mut padded = [0u8; BLOCK * WIDTH_MAX as usize / 8 + 8];
     padded.get_mut(..packed.len())?.copy_from_slice(packed);

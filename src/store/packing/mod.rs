@@ -61,6 +61,9 @@ pub struct Span {
     pub results: u64,
 }
 
+/// Rows of the journal, in their order.
+type Results = Vec<(CheckKey, Sample)>;
+
 /// Packs everything that is finished at `now`. `open` gives a reader for a while, `apply` takes one step to the writer and
 /// says how many rows it changed; after an error of either, the next call goes on.
 pub fn pack(
@@ -133,7 +136,7 @@ fn merged(reader: &Reader, span: &Span, hours: &[i64], key: CheckKey) -> Result<
 }
 
 /// The runs of each timeline, in the order of the journal.
-fn by_timeline(mut results: Vec<(CheckKey, Sample)>) -> impl Iterator<Item = (CheckKey, Vec<Sample>)> {
+fn by_timeline(mut results: Results) -> impl Iterator<Item = (CheckKey, Vec<Sample>)> {
     results.sort_by_key(|(key, _)| *key);
     let mut rest = results.into_iter().peekable();
     std::iter::from_fn(move || {
@@ -180,7 +183,7 @@ impl Reader {
     }
 
     /// The results of the oldest hours of one day that are finished and not packed, or as many of them as one span takes.
-    fn next_hours(&self, now: Timestamp) -> Result<Option<(Span, Vec<(CheckKey, Sample)>)>, StoreError> {
+    fn next_hours(&self, now: Timestamp) -> Result<Option<(Span, Results)>, StoreError> {
         let packed = self.packed_through()?;
         // Rows that no stored state has taken in are still to be folded.
         let stored: i64 = self.db.query_row(step::STORED_THROUGH, [], |r| r.get(0))?;

@@ -2,14 +2,14 @@
 //!
 //! A code counts the numbers that can be told apart, from 0 on: up to `2^(bits + 1)` each number is one, then each power of two
 //! has `2^bits` of them. What is read is the middle of what a code stands for, so that it is at most `2^-(bits + 1)` off:
-//! 0.4 % for whole durations, 1.6 % for phases. Rounding twice is rounding once.
+//! 0.4 % for whole durations, 3.2 % for phases. Rounding twice is rounding once.
 
 use std::time::Duration;
 
 use crate::model::Phases;
 
 pub const DURATION_BITS: u32 = 7;
-pub const PHASE_BITS: u32 = 5;
+pub const PHASE_BITS: u32 = 4;
 
 pub const fn code(value: u64, bits: u32) -> u64 {
     if value >> (bits + 1) == 0 {

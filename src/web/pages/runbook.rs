@@ -1,4 +1,4 @@
-//! `/runbooks/{rule}`: what links in messages lead to. A browser gets a page, everything else the Markdown.
+//! `/runbooks/{name}`: what links in messages lead to. A browser gets a page, everything else the Markdown.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use super::{Frame, Place};
-use crate::model::Rule;
 use crate::web::api::Refusal;
 use crate::web::server::Site;
 use crate::web::{markdown, reply, runbooks};
@@ -36,13 +35,13 @@ impl HtmlSafe for Html {}
 pub async fn runbook(State(site): State<Arc<Site>>, Path(name): Path<String>, request: Request) -> Response {
     let wants_page = reply::accepts(request.headers(), &header::ACCEPT, "text/html");
     let visit = super::visit_of(&site, request).await;
-    match Rule::parse(&name) {
-        Some(rule) if wants_page => {
-            let text = Html(markdown::to_html(runbooks::text(rule)));
-            let frame = Frame::new(&visit, &site, Place::Elsewhere, format!("Runbook {}", rule.as_str()));
-            super::page(&visit, StatusCode::OK, &RunbookPage { frame, rule: rule.as_str(), text })
+    match runbooks::find(&name) {
+        Some((rule, text)) if wants_page => {
+            let text = Html(markdown::to_html(text));
+            let frame = Frame::new(&visit, &site, Place::Elsewhere, format!("Runbook {rule}"));
+            super::page(&visit, StatusCode::OK, &RunbookPage { frame, rule, text })
         }
-        Some(rule) => reply::text(StatusCode::OK, "text/markdown; charset=utf-8", runbooks::text(rule).to_owned(), visit.gzip),
+        Some((_, text)) => reply::text(StatusCode::OK, "text/markdown; charset=utf-8", text.to_owned(), visit.gzip),
         None if wants_page => super::refused(&visit, &site, &Refusal::unknown(format!("there is no runbook {name:?}"))),
         None => reply::text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "There is no such runbook.\n".to_owned(), false),
     }

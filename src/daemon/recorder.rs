@@ -649,6 +649,7 @@ impl Recorder {
         self.changed.clear();
         let checks: Vec<_> =
             std::mem::replace(&mut self.touched, held).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        let stores = !self.commits.is_full();
         let places: BTreeSet<usize> = checks.iter().map(|(place, _, _)| *place).collect();
         let now = clock::now();
         let outages: Vec<_> = places.into_iter().map(|place| (place, self.fleet.open_outage(place))).collect();
@@ -678,7 +679,9 @@ impl Recorder {
             for (vendor, counters) in figures.vendors.iter_mut().zip(counters) {
                 vendor.counters = counters;
             }
-            figures.committed_at = Some(now);
+            if stores {
+                figures.committed_at = Some(now);
+            }
             if let Some((firing, waiting)) = alerts {
                 (figures.alerts_firing, figures.waiting) = (firing, waiting);
             }

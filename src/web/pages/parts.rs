@@ -1,5 +1,6 @@
 //! What several pages show: an instant, a state with its shape and word, and why a vendor is as it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::declared::SourceCondition;
@@ -91,7 +92,7 @@ fn blind_why(page: &PageFigures, now: Timestamp) -> String {
 }
 
 fn measured_why(vendor: &VendorFigures, state: State, now: Timestamp) -> String {
-    let of_state: Vec<&CheckFigures> = vendor.checks.iter().filter(|c| c.severity.is_some() && gives(c, now) == state).collect();
+    let of_state: Vec<&Arc<CheckFigures>> = vendor.checks.iter().filter(|c| c.severity.is_some() && gives(c, now) == state).collect();
     let Some(first) = of_state.first() else { return format!("measured {}", state.as_str()) };
     let (name, reason) = (&first.name, reason(first, now).map(|reason| format!(" ({})", reason.as_str())).unwrap_or_default());
     let (one, many) = match state {
@@ -126,7 +127,7 @@ pub fn reason(check: &CheckFigures, now: Timestamp) -> Option<SegmentReason> {
 pub fn since(vendor: &VendorFigures, now: Timestamp) -> Option<Timestamp> {
     let outage = vendor.outage.as_ref().map(|outage| outage.started_at);
     let incidents = vendor.open_incidents().filter_map(|incident| incident.started_at);
-    let changed = |c: &CheckFigures| match (c.state.state_at(now), c.state.confirmed) {
+    let changed = |c: &Arc<CheckFigures>| match (c.state.state_at(now), c.state.confirmed) {
         (State::Unknown, _) => c.state.evidence_until,
         (State::Up, _) | (_, None) => None,
         (_, Some(confirmed)) => Some(confirmed.since),

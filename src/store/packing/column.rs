@@ -39,7 +39,8 @@ fn encode_block(block: &[u64], out: &mut Vec<u8>) {
 }
 
 fn decode_block(bytes: &mut &[u8], count: usize, into: &mut Vec<u64>) -> Option<()> {
-    let width = u32::from(*bytes.split_off_first()?);
+    // A width that nobody writes is damage.
+    let width = Some(u32::from(*bytes.split_off_first()?)).filter(|width| *width <= WIDTH_MAX)?;
     let base = take_varint(bytes)?;
     let exceptions = take_varint(bytes)?;
     let packed = bytes.split_off(..(count * width as usize).div_ceil(8))?;

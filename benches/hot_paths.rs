@@ -174,7 +174,7 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
         labels: "vendor=\"bench\"".into(),
         info: "vendor_name=\"Bench\",category=\"\",tier=\"1\"".into(),
         pages: Vec::new(),
-        checks: (0..10_000).map(check).collect(),
+        checks: (0..10_000).map(|n| Arc::new(check(n))).collect(),
         counters: VendorCounters::default(),
         outage: None,
         id: VendorId::new("bench"),

@@ -248,10 +248,10 @@ impl Fleet {
     }
 
     /// One check as it is shown, and where.
-    pub fn check_figures(&self, key: CheckKey) -> Option<(usize, usize, CheckFigures)> {
+    pub fn check_figures(&self, key: CheckKey) -> Option<(usize, usize, Arc<CheckFigures>)> {
         let place = self.vendor_of(key)?;
         let watched = self.checks.get(&key)?;
-        Some((place, watched.position, watched.figures()))
+        Some((place, watched.position, Arc::new(watched.figures())))
     }
 
     fn vendor_figures(&self, place: usize, sources: &Sources, now: Timestamp, alive: Timestamp) -> VendorFigures {
@@ -260,7 +260,7 @@ impl Fleet {
             outage: self.open_outage(place),
             labels: v.labels.clone(),
             info: v.info.clone(),
-            checks: self.checks_of(place).map(Watched::figures).collect(),
+            checks: self.checks_of(place).map(|check| Arc::new(check.figures())).collect(),
             pages: self.page_figures(place, sources, now),
             counters: self.vendor_counters(place, sources, alive),
             id: v.id.clone(),

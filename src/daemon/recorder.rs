@@ -24,7 +24,7 @@ use crate::clock::{self, Reading};
 use crate::config::Config;
 use crate::health::{self, Absence, Run};
 use crate::incidents::{self, OutageChange};
-use crate::model::{Delivery, DeliveryState, Observation, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
+use crate::model::{Alert, Delivery, DeliveryState, Observation, Outage, Outcome, PageVersion, State, Timestamp, Uuid, VendorId};
 use crate::routing::Book;
 use crate::store::packing::Step;
 use crate::store::{
@@ -245,12 +245,14 @@ impl Recorder {
         let o = &saw.observation;
         let run = Run { at: saw.at, boot: saw.boot, outcome: o.outcome, reason: o.reason, duration: o.duration };
         let open = watched.state.open;
+        let is_first = watched.state.first_at.is_none();
         let folded = health::fold(&mut watched.state, &watched.terms, &run, &self.absences);
         watched.saw(o);
         watched.note(&folded.segments, open);
         self.telemetry.check_duration.with_label_values(&[watched.kind]).observe(o.duration.as_secs_f64());
         let (key, at) = (saw.key, watched.state.last.map_or(saw.at, |last| last.at));
-        let (terms_id, vendor_clock, ends) = (watched.terms_id, o.detail.vendor_clock, o.detail.ends_at().is_some());
+        let (terms_id, counts) = (watched.terms_id, watched.severity().is_some());
+        let (vendor_clock, ends) = (o.detail.vendor_clock, o.detail.ends_at().is_some());
         if o.detail.version.as_ref().is_some_and(|version| version.difference.is_some()) {
             tracing::info!(check = %watched.id, change = o.detail.message, "page changed");
         }
@@ -265,8 +267,12 @@ impl Recorder {
 
         let Some(place) = self.fleet.vendor_of(key) else { return };
         self.touched.insert(key);
+        // Of a vendor with a thousand checks each would look at all of them, a thousand times at the first start.
+        let adds_nothing = is_first && folded.change.is_some_and(|change| change.to == State::Up) && counts && self.is_calm(place);
         if folded.is_urgent() {
             self.changed.insert(key);
+        }
+        if folded.is_urgent() && !adds_nothing {
             self.heat(place);
         }
         let now = Reading { wall: at.max(self.clocks.last().wall), ..self.clocks.last() };
@@ -275,7 +281,11 @@ impl Recorder {
             let check = self.fleet.checks.get(&key).map(|c| c.id.to_string()).unwrap_or_default();
             let from = change.from.map_or("new", |s| s.as_str());
             tracing::info!(check, from, to = change.to.as_str(), reason = change.reason.as_str(), since = %change.at, "state changed");
-            self.judge_vendor(place, now);
+            if adds_nothing {
+                self.fleet.vendors[place].measured.get_or_insert(State::Up);
+            } else {
+                self.judge_vendor(place, now);
+            }
         }
         if ends {
             self.with_desk(self.clocks.last().wall, |desk, fleet| desk.judge_end(fleet, key));
@@ -376,6 +386,13 @@ impl Recorder {
         if before.is_some() != after.is_some() {
             self.with_desk(ours, |desk, _| desk.judge_clock(after));
         }
+    }
+
+    /// Nothing about the vendor's checks is told or going on: one more that is well changes nothing of it.
+    fn is_calm(&self, place: usize) -> bool {
+        let vendor = &self.fleet.vendors[place];
+        let told = |alert: &Alert| alert.identity.vendor.as_ref() == Some(&vendor.id);
+        vendor.outage.as_ref().is_none_or(|outage| outage.ended_at.is_some()) && !self.book.firing().any(told)
     }
 
     /// What became of a vendor's outage and its alerts.
@@ -649,6 +666,7 @@ impl Recorder {
         self.changed.clear();
         let checks: Vec<_> =
             std::mem::replace(&mut self.touched, held).into_iter().filter_map(|key| self.fleet.check_figures(key)).collect();
+        let stores = !self.commits.is_full();
         let places: BTreeSet<usize> = checks.iter().map(|(place, _, _)| *place).collect();
         let now = clock::now();
         let outages: Vec<_> = places.into_iter().map(|place| (place, self.fleet.open_outage(place))).collect();
@@ -678,7 +696,9 @@ impl Recorder {
             for (vendor, counters) in figures.vendors.iter_mut().zip(counters) {
                 vendor.counters = counters;
             }
-            figures.committed_at = Some(now);
+            if stores {
+                figures.committed_at = Some(now);
+            }
             if let Some((firing, waiting)) = alerts {
                 (figures.alerts_firing, figures.waiting) = (firing, waiting);
             }

@@ -42,7 +42,7 @@ pub use read::{AlertRow, DeliveryRow, Layer, Loaded, Reader, StoredCheck, Stored
 pub use recent::RecentIncident;
 pub use samples::{Latency, Sample};
 pub use size::{Older, Size, Tier};
-pub use timeline::{chain, since};
+pub use timeline::chain;
 pub use verify::{quick_check, verify};
 pub use write::{Registered, Writer};
 

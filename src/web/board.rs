@@ -105,7 +105,8 @@ pub struct VendorFigures {
     pub labels: Arc<str>,
     /// The further labels of `vendord_vendor_info`.
     pub info: Arc<str>,
-    pub checks: Vec<CheckFigures>,
+    /// Shared, so that a copy of everything costs counts and not copies.
+    pub checks: Vec<Arc<CheckFigures>>,
     pub pages: Vec<PageFigures>,
     pub counters: VendorCounters,
     /// The outage that lasts.

@@ -1,5 +1,6 @@
 //! What several pages show: an instant, a state with its shape and word, and why a vendor is as it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::declared::SourceCondition;
@@ -32,7 +33,7 @@ const PULSE_MAX: Duration = Duration::from_secs(60);
 pub fn standstill(committed_at: Option<Timestamp>, now: Timestamp) -> Option<String> {
     let since = now.since(committed_at?);
     (since > PULSE_MAX).then(|| {
-        format!("Nothing was stored for {}: vendord or its disk is in trouble, and what you see may be old. See its log.", lasting(since))
+        format!("No result was stored for {}: vendord or its disk is in trouble, and what you see may be old. See its log.", lasting(since))
     })
 }
 
@@ -91,18 +92,19 @@ fn blind_why(page: &PageFigures, now: Timestamp) -> String {
 }
 
 fn measured_why(vendor: &VendorFigures, state: State, now: Timestamp) -> String {
-    let of_state: Vec<&CheckFigures> = vendor.checks.iter().filter(|c| c.severity.is_some() && gives(c, now) == state).collect();
+    let of_state: Vec<&Arc<CheckFigures>> = vendor.checks.iter().filter(|c| c.severity.is_some() && gives(c, now) == state).collect();
     let Some(first) = of_state.first() else { return format!("measured {}", state.as_str()) };
-    let others = match of_state.len() - 1 {
-        0 => String::new(),
-        1 => " and one more".to_owned(),
-        more => format!(" and {more} more"),
+    let (name, reason) = (&first.name, reason(first, now).map(|reason| format!(" ({})", reason.as_str())).unwrap_or_default());
+    let (one, many) = match state {
+        State::Unknown => ("tells nothing", "tell nothing"),
+        State::Down => ("fails", "fail"),
+        State::Degraded => ("is degraded", "are degraded"),
+        State::Up => ("is up", "are up"),
     };
-    let reason = reason(first, now).map(|reason| format!(" ({})", reason.as_str())).unwrap_or_default();
-    match state {
-        State::Unknown => format!("check {}{others} tells nothing{reason}", first.name),
-        State::Down => format!("check {}{others} fails{reason}", first.name),
-        State::Degraded | State::Up => format!("check {}{others} is {}{reason}", first.name, state.as_str()),
+    match of_state.len() - 1 {
+        0 => format!("check {name} {one}{reason}"),
+        1 => format!("check {name} and one more {many}{reason}"),
+        more => format!("check {name} and {more} more {many}{reason}"),
     }
 }
 
@@ -125,7 +127,7 @@ pub fn reason(check: &CheckFigures, now: Timestamp) -> Option<SegmentReason> {
 pub fn since(vendor: &VendorFigures, now: Timestamp) -> Option<Timestamp> {
     let outage = vendor.outage.as_ref().map(|outage| outage.started_at);
     let incidents = vendor.open_incidents().filter_map(|incident| incident.started_at);
-    let changed = |c: &CheckFigures| match (c.state.state_at(now), c.state.confirmed) {
+    let changed = |c: &Arc<CheckFigures>| match (c.state.state_at(now), c.state.confirmed) {
         (State::Unknown, _) => c.state.evidence_until,
         (State::Up, _) | (_, None) => None,
         (_, Some(confirmed)) => Some(confirmed.since),

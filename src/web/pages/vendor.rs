@@ -221,11 +221,7 @@ fn latency(past: &Past, vendor: &VendorId, range: Range) -> Result<Vec<(String, 
 fn made(visit: &Visit, site: &Site, config: &Config, vendor: &Vendor, figures: &VendorFigures, range: Range, facts: &Stored) -> VendorPage {
     let (zone, now) = (&visit.zone, visit.now);
     let status = figures.status(now);
-    let link = |range: &Range| RangeLink {
-        name: range.name,
-        link: visit.link("range", range.name) + "#history",
-        is_on: *range == range_of(visit),
-    };
+    let link = |one: &Range| RangeLink { name: one.name, link: visit.link("range", one.name) + "#history", is_on: *one == range };
     let row = |i: &StoredIncident| IncidentRow::of(i, config, zone, now);
     VendorPage {
         frame: Frame::new(visit, site, Place::Elsewhere, format!("{}: {}", vendor.name, Look::of(status).word)),
@@ -288,10 +284,6 @@ fn observed(facts: &Stored) -> Option<String> {
     let watched = facts.now.since(facts.since?).min(range.length);
     let span = if watched < range.length { lasting(watched) } else { range.words.to_owned() };
     Some(format!("{span}, observed {} of the time", percent(a.as_ref()?.coverage, 1, Round::Down)))
-}
-
-fn range_of(visit: &Visit) -> Range {
-    visit.query.get("range").and_then(Range::parse).unwrap_or(RANGES[2])
 }
 
 fn spoken(judged: &Judged, name: &str, now: Timestamp) -> Option<String> {

@@ -1,7 +1,10 @@
 //! What stands on the pages, under which headers, and who may see them.
 
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream, UdpSocket};
+
 use super::{Scene, text_of};
-use crate::harness::{Daemon, FakeVendor, get_with, s};
+use crate::harness::{Daemon, FakeVendor, get_with, s, skip};
 use crate::scene::{check, config, vendor};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -180,6 +183,40 @@ fn under_a_foreign_name_nothing_is_shown() {
         assert_eq!((status("/", host), status("/api/v1/status", host), status("/vendors/fine", host)), (421, 421, 421), "{host}");
         assert_eq!((status("/metrics", host), status("/-/healthy", host)), (200, 200), "{host}");
     }
+}
+
+/// An address of this machine that is not loopback; asking for it sends nothing.
+fn outer_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[test]
+fn beyond_this_machine_pages_need_a_token() {
+    let Some(address) = outer_address() else {
+        return skip("pages beyond loopback", "this machine has no other address");
+    };
+    let api = FakeVendor::start();
+    let main = "[web]\nlisten = \"0.0.0.0:{port}\"\nallow_remote = true\n";
+    let mut daemon = Daemon::new(main, &[("fine", &vendor(1, &[check("api", &api.url("/fine"), "")]))]);
+    daemon.start();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect((address, daemon.port)).expect("it listens there");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    for path in ["/", "/vendors/fine", "/incidents", "/api/v1/status", "/api/v1/config", "/nothing"] {
+        let answer = ask(path);
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("need a token"), "{path}: {answer}");
+    }
+    for path in ["/metrics", "/-/healthy", "/-/ready"] {
+        assert!(ask(path).starts_with("HTTP/1.1 200"), "{path}");
+    }
+    assert_eq!(daemon.get("/").expect("an answer").status, 200, "on the machine itself it is open");
 }
 
 #[test]

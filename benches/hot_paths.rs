@@ -158,6 +158,7 @@ fn render_metrics_of_10_000_checks(bencher: Bencher) {
         labels: Arc::from(format!("vendor=\"bench\",check=\"c{n}\"")),
         labels_kind: Arc::from(format!("vendor=\"bench\",check=\"c{n}\",kind=\"http\"")),
         interval: Duration::from_secs(10),
+        is_paused: false,
         severity: Some(SeverityCap::Down),
         is_http: true,
         state: state.standing(),

@@ -424,6 +424,7 @@ impl Watched {
             labels: self.labels.clone(),
             labels_kind: self.labels_kind.clone(),
             interval: self.terms.interval,
+            is_paused: !self.terms.enabled,
             severity: self.severity(),
             is_http: self.kind == "http",
             state: self.state.standing(),

@@ -108,7 +108,7 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = match Connection::open_with_flags(path, flags).map_err(StoreError::from).and_then(usable) {
             // With a log beside it, the file alone is the past.
-            Err(StoreError::Disk(_)) if !has_log(path) => {
+            Err(error) if may_only_read(&error) && !has_log(path) => {
                 let uri =
                     format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
                 usable(Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)?
@@ -500,7 +500,16 @@ impl Reader {
 }
 
 fn has_log(path: &Path) -> bool {
-    std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|log| log.len() > 0)
+    let is_there = |ending| std::fs::metadata(format!("{}{ending}", path.display())).is_ok_and(|log| log.len() > 0);
+    is_there("-wal") || is_there("-journal")
+}
+
+/// SQLite would make a log, in a folder where only the daemon may: says the system (`CannotOpen`), or SQLite itself.
+fn may_only_read(error: &StoreError) -> bool {
+    match error {
+        StoreError::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly),
+        other => matches!(other, StoreError::Disk(_)),
+    }
 }
 
 fn usable(db: Connection) -> Result<Connection, StoreError> {

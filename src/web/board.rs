@@ -19,6 +19,8 @@ pub struct CheckFigures {
     /// `vendor="github",check="api",kind="http"`, escaped.
     pub labels_kind: Arc<str>,
     pub interval: Duration,
+    /// `enabled = false`: nobody looks, and nobody is late.
+    pub is_paused: bool,
     /// `None`: it gives its vendor nothing (disabled, severity none).
     pub severity: Option<SeverityCap>,
     pub is_http: bool,

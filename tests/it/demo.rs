@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::harness::{self, s, wait_for};
 
 /// A demo in a temporary directory of its own.
-struct Demo {
+pub struct Demo {
     child: Child,
     temporary: tempfile::TempDir,
     /// Beside its own, which is empty when it has ended.
@@ -19,7 +19,7 @@ struct Demo {
 }
 
 impl Demo {
-    fn start(arguments: &[&str]) -> Demo {
+    pub fn start(arguments: &[&str]) -> Demo {
         let temporary = tempfile::Builder::new().prefix("vendord-it-").tempdir().expect("a temporary directory");
         let (printed, inner) = (temporary.path().join("printed"), temporary.path().join("tmp"));
         fs::create_dir(&inner).expect("the directory is ours");
@@ -37,7 +37,7 @@ impl Demo {
 
     /// Waits until it has printed a line with all of these.
     #[track_caller]
-    fn tells(&mut self, parts: &[&str]) -> String {
+    pub fn tells(&mut self, parts: &[&str]) -> String {
         let found = |demo: &Demo| demo.printed().lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned);
         wait_for(&format!("a line with {parts:?}"), s(60), || {
             let line = found(self);
@@ -48,7 +48,7 @@ impl Demo {
 
     /// The port of its page.
     #[track_caller]
-    fn port(&mut self) -> u16 {
+    pub fn port(&mut self) -> u16 {
         let line = self.tells(&["  page ", "http://127.0.0.1:"]);
         line.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).expect("a port")
     }
@@ -76,7 +76,7 @@ impl Demo {
     }
 
     #[track_caller]
-    fn stop(&mut self, signal: Signal) -> Option<i32> {
+    pub fn stop(&mut self, signal: Signal) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), signal).expect("our own child, not yet waited for");
         self.ends()
     }

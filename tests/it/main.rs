@@ -11,6 +11,7 @@ mod cli;
 mod clocks;
 mod crash;
 mod crowd;
+mod dashboards;
 mod demo;
 mod evidence;
 mod example_config;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use crate::harness::{Daemon, FakeVendor, Metrics, Page, Receiver, get_with, s, skip};
-use crate::scene::{PATIENT, TWICE, check, config, count, receiver, route, vendor};
+use crate::scene::{PATIENT, TWICE, check, config, count, receiver, reloaded, route, vendor};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -135,4 +135,22 @@ fn gzip_is_the_same_page_packed() {
     assert_eq!(refused.header("content-encoding"), None, "q=0 is a refusal");
     let odd = Metrics::parse(&text);
     assert!(odd.get("vendord_vendor_info", &[("vendor_name", "A \"quoted\" \\ name")]).is_some());
+}
+
+/// `VendordChecksStalled` multiplies the interval: without it, nobody is late who does not have to look.
+#[test]
+fn a_paused_check_has_no_interval() {
+    const INTERVAL: &str = "vendord_check_interval_seconds";
+    const LAST_RUN: &str = "vendord_check_last_run_timestamp_seconds";
+    let api = FakeVendor::start();
+    let file = |more: &str| vendor(1, &[check("a", &api.url("/a"), more), check("b", &api.url("/b"), "")]);
+    let mut daemon = Daemon::new(&config(&[]), &[("acme", &file(""))]);
+    daemon.start();
+    daemon.wait_for("both ran", s(10), |d| (d.metrics().0.get(LAST_RUN)?.len() == 2).then_some(()));
+    assert_eq!(daemon.metric(INTERVAL, &[("check", "a")]), Some(0.5));
+    daemon.write_vendor("acme", &file("enabled = false\n"));
+    reloaded(&daemon);
+    daemon.wait_for("it is paused", s(10), |d| d.metric(INTERVAL, &[("check", "a")]).is_none().then_some(()));
+    assert_eq!(daemon.metric(INTERVAL, &[("check", "b")]), Some(0.5));
+    assert!(daemon.metric(LAST_RUN, &[("check", "a")]).is_some(), "it did run once");
 }

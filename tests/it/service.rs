@@ -1,6 +1,9 @@
 //! vendord as a service: what the service manager hears, how well the unit is fenced in, and what is packaged with it.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,9 @@ use serde_json::Value;
 
 use crate::harness::{Daemon, FakeVendor, Receiver, s, skip};
 use crate::scene::{PATIENT, check, config, receiver, route, vendor};
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;
 
 /// The service manager's end of `sd_notify(3)`.
 struct Manager {
@@ -82,6 +88,31 @@ fn f39_a_store_that_refuses_is_no_reason_to_be_killed() {
     }
     drop(database);
     daemon.wait_for("it writes again", s(20), |d| (d.metric("vendord_store_up", &[]) == Some(1.0)).then_some(()));
+}
+
+/// The packaged folder is 0750 and the files 0640, group `vendord`: its members read, also while no daemon keeps a log open.
+#[test]
+fn who_may_only_read_reads_the_history_of_a_daemon_that_stopped() {
+    let api = FakeVendor::start();
+    let mut daemon = Daemon::new(&config(&[]), &[("acme", &vendor(1, &[check("a", &api.url("/a"), "")]))]);
+    daemon.start();
+    daemon.wait_for("a run", s(10), |d| d.metric("vendord_check_last_run_timestamp_seconds", &[]));
+    assert!(daemon.term().success());
+    let mut reads = Command::new(env!("CARGO_BIN_EXE_vendord"));
+    reads.arg("-c").arg(daemon.path("vendord.toml")).arg("status");
+    for file in ["vendord.db", "vendord.toml"] {
+        fs::set_permissions(daemon.path(file), Permissions::from_mode(0o644)).unwrap();
+    }
+    fs::set_permissions(daemon.directory(), Permissions::from_mode(0o555)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        // Nothing is closed to root.
+        reads.uid(NOBODY).gid(NOBODY);
+    }
+    match reads.output() {
+        Ok(printed) => assert!(printed.status.success() && String::from_utf8_lossy(&printed.stdout).contains("acme"), "{printed:?}"),
+        Err(error) => skip("reading without the right to write", &format!("another user cannot start the binary: {error}")),
+    }
+    fs::set_permissions(daemon.directory(), Permissions::from_mode(0o755)).unwrap();
 }
 
 /// `systemd-analyze security` from 0 (nothing is left to do) to 10; a stock unit without any fence has 9.6.

@@ -250,13 +250,19 @@ pub const FAMILIES: &[Family] = &[
             }
         });
     }),
-    family("vendord_check_interval_seconds", "gauge", "vendor, check, kind", "Configured interval; absent while the check is paused.", |p| {
-        p.checks(|p, c| {
-            if !c.is_paused {
-                p.series(&c.labels_kind, c.interval.as_secs_f64());
-            }
-        });
-    }),
+    family(
+        "vendord_check_interval_seconds",
+        "gauge",
+        "vendor, check, kind",
+        "Configured interval; absent while the check is paused.",
+        |p| {
+            p.checks(|p, c| {
+                if !c.is_paused {
+                    p.series(&c.labels_kind, c.interval.as_secs_f64());
+                }
+            });
+        },
+    ),
     family("vendord_check_http_status_code", "gauge", "vendor, check", "Last HTTP status, 0 when none.", |p| {
         p.checks(|p, c| {
             if c.is_http && c.state.last.is_some() {

@@ -33,7 +33,8 @@ impl Board {
     /// Of panels, variables and annotations.
     pub fn expressions(&self) -> Vec<String> {
         let panels = self.targets().map(|(_, target)| text(&target["expr"]));
-        let variables = self.variables().iter().filter(|variable| variable["type"] == "query").map(|variable| text(&variable["definition"]));
+        let variables =
+            self.variables().iter().filter(|variable| variable["type"] == "query").map(|variable| text(&variable["definition"]));
         let annotations = self.annotations().iter().map(|annotation| text(&annotation["expr"]));
         panels.chain(variables).chain(annotations).map(str::to_owned).collect()
     }

@@ -88,13 +88,16 @@ impl Writer {
         self.doubt(outcome)
     }
 
-    /// As [`Writer::transaction`], but not waited for until it is on the disk; the log keeps the order, so that it is there
-    /// before anything that is committed later, or not at all.
-    pub(super) fn unsynced<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.connected()?.pragma_update(None, "synchronous", "NORMAL")?;
+    /// As [`Writer::transaction`], for what can wait: it waits for nobody who holds the database, and is not waited for until
+    /// it is on the disk; the log keeps the order, so that it is there before anything that is committed later, or not at all.
+    pub(super) fn unhurried<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let db = self.connected()?;
+        db.busy_timeout(Duration::ZERO)?;
+        db.pragma_update(None, "synchronous", "NORMAL")?;
         let outcome = self.transaction(work);
         if let Some(db) = &self.db {
             db.pragma_update(None, "synchronous", "FULL")?;
+            db.busy_timeout(BUSY_TIMEOUT)?;
         }
         outcome
     }

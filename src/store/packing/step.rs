@@ -60,7 +60,7 @@ impl Writer {
     /// Does one step and says how many rows it changed. It is not waited for the disk: a step that a power loss takes back
     /// leaves what was there before it, and is done again.
     pub fn pack(&mut self, step: &Step) -> Result<usize, StoreError> {
-        self.unsynced(|tx| apply(tx, step))
+        self.unhurried(|tx| apply(tx, step))
     }
 }
 

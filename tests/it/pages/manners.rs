@@ -13,7 +13,8 @@ fn an_unchanged_page_costs_a_304_and_counts_as_read() {
     scene.daemon.start();
     scene.declares(1.0);
     scene.wait("unchanged answers", |s| s.page.count(SUMMARY, 304) >= 8);
-    assert_eq!(scene.series("vendord_source_state", &[("state", "ok")]), Some(1.0));
+    // Three intervals are 750 ms here: a busy machine may be late with one read, and is not with the next.
+    scene.wait("unchanged answers are reads", |s| s.series("vendord_source_state", &[("state", "ok")]) == Some(1.0));
     assert!(scene.series("vendord_source_not_modified_total", &[]).unwrap() >= 6.0);
     assert!(scene.page.count(SUMMARY, 200) <= 2, "once, and perhaps once more");
     assert_eq!(scene.told(), [] as [&str; 0]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::Timestamp;
 use crate::uptime::{Availability, Round, percent};
 
-pub use crate::web::api::words::{Since, read_duration, read_instant, read_since, seconds_of, tame};
+pub use crate::web::api::words::{Since, count, read_duration, read_instant, read_since, seconds_of, tame};
 
 /// `2026-11-23 20:35:00`, for columns whose head names the zone.
 pub fn clock_time(at: Timestamp) -> String {
@@ -47,11 +47,6 @@ pub fn availability(availability: Option<&Availability>) -> String {
         percent(a.high, 2, Round::Up),
         percent(a.coverage, 1, Round::Down)
     )
-}
-
-/// `1 vendor`, `3 vendors`
-pub fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `1 try`, `3 tries`

@@ -26,4 +26,4 @@ pub mod runbooks;
 pub mod server;
 mod shelf;
 mod visit;
-mod zone;
+pub mod zone;

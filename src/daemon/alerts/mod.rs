@@ -15,6 +15,7 @@ use crate::incidents::{OutageChange, confirmed_state};
 use crate::model::{Delivery, Identity, Rule, Severity, State, Timestamp, Uuid, VendorId};
 use crate::routing::{Book, Holding, Links, Over, Plan};
 use crate::store::{CheckKey, Damaged};
+use crate::web::zone::lasting;
 
 /// Lines of evidence in one message; the rest is counted.
 const EVIDENCE_LINES_MAX: usize = 20;
@@ -321,16 +322,6 @@ fn utc(at: Timestamp) -> String {
     match text.get(..19) {
         Some(to_the_second) => format!("{} UTC", to_the_second.replace('T', " ")),
         None => text,
-    }
-}
-
-/// For people: `1 h 23 min`, `5 s`.
-fn lasting(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, min, s) => format!("{min} min {s} s"),
-        (h, min, _) => format!("{h} h {min} min"),
     }
 }
 

@@ -179,6 +179,16 @@ mod tests {
         }
     }
 
+    /// A width of 64 reached a shift.
+    #[test]
+    fn a_width_that_nobody_writes_is_damage() {
+        for width in [WIDTH_MAX as u8 + 1, 64, u8::MAX] {
+            let bytes = [&[width, 0, 0][..], &[0; 32]].concat();
+            assert_eq!(unpacked(&bytes, 1), None, "{width}");
+            assert_eq!(decode(&mut &bytes[..], 1, &mut Vec::new()), None, "{width}");
+        }
+    }
+
     #[test]
     fn what_a_block_costs() {
         let noise = |nth: u64| nth * 7919 % 16;

@@ -16,6 +16,11 @@ pub fn seconds_of(duration: Duration) -> f64 {
     seconds(millis(duration))
 }
 
+/// `1 vendor`, `3 vendors`
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// One line of text from elsewhere, without what a terminal would obey.
 pub fn tame(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -14,6 +14,7 @@ use super::{Frame, Place};
 use crate::config::{Config, Vendor};
 use crate::model::{Status, Timestamp};
 use crate::uptime::{Round, percent};
+use crate::web::api::words;
 use crate::web::bars::{self, Bars};
 use crate::web::board::{Figures, VendorFigures};
 use crate::web::history::History;
@@ -203,15 +204,11 @@ fn headline(all: &[Entry]) -> String {
         (1, 1) => "The only vendor has a problem".to_owned(),
         (total, 1) => format!("1 of {total} vendors has a problem{also}"),
         (total, problems) if problems > 0 => format!("{problems} of {total} vendors have problems{also}"),
-        (total, _) if unknown == total => format!("{} unknown so far", plural(total, "vendor")),
+        (total, _) if unknown == total => format!("{} unknown so far", words::count(total, "vendor")),
         (1, _) => "The only vendor is operational".to_owned(),
         (total, _) if unknown == 0 => format!("All {total} vendors operational"),
         (total, _) => format!("{} of {total} vendors operational{also}", total - unknown),
     }
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// From what a reader should look at first to what is well.

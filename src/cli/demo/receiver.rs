@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::servers::Place;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, Told};
 use crate::cli::words::tame;
 
 /// What is printed of a message; <https://www.standardwebhooks.com> says what is around it.
@@ -42,30 +42,19 @@ async fn take(terminal: Terminal, headers: HeaderMap, body: Bytes) -> StatusCode
     let Ok(message) = serde_json::from_slice::<Message>(&body) else { return StatusCode::BAD_REQUEST };
     let is_signed = headers.contains_key("webhook-signature");
     for alert in &message.data.alerts {
-        terminal.message(&Told::of(&message.event, alert, is_signed));
+        terminal.message(&told(&message.event, alert, is_signed));
     }
     StatusCode::NO_CONTENT
 }
 
-/// A message as it is printed.
-pub struct Told {
-    pub event: String,
-    pub severity: String,
-    pub rule: String,
-    pub summary: String,
-    pub evidence: Vec<String>,
-    pub is_signed: bool,
-}
-
-impl Told {
-    fn of(event: &str, alert: &Alert, is_signed: bool) -> Told {
-        Told {
-            event: tame(event.trim_start_matches("alert.")),
-            severity: tame(&alert.severity),
-            rule: tame(&alert.rule),
-            summary: tame(&alert.summary),
-            evidence: alert.evidence.iter().map(|line| tame(line)).collect(),
-            is_signed,
-        }
+/// Without what a terminal would obey.
+fn told(event: &str, alert: &Alert, is_signed: bool) -> Told {
+    Told {
+        event: tame(event.trim_start_matches("alert.")),
+        severity: tame(&alert.severity),
+        rule: tame(&alert.rule),
+        summary: tame(&alert.summary),
+        evidence: alert.evidence.iter().map(|line| tame(line)).collect(),
+        is_signed,
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::cast::{ACTOR, VENDORS};
-use super::receiver::Told;
 use super::script::{Act, Script};
 use crate::cli::screen;
 use crate::cli::words::{count, lasting};
@@ -31,6 +30,16 @@ pub struct Places<'p> {
 pub struct Terminal {
     coloured: bool,
     stop: CancellationToken,
+}
+
+/// A message as it is printed.
+pub struct Told {
+    pub event: String,
+    pub severity: String,
+    pub rule: String,
+    pub summary: String,
+    pub evidence: Vec<String>,
+    pub is_signed: bool,
 }
 
 impl Terminal {

@@ -43,6 +43,9 @@ impl Scene {
         scene.level("fine", 1.0);
         scene.level("broken", 5.0);
         scene.level("tide", 4.0);
+        // That is what it declares; what we measure of it may come later.
+        let measured = |d: &Daemon| d.metric("vendord_check_state_level", &[("vendor", "tide")]);
+        scene.daemon.wait_for("a run of tide", s(20), |d| (measured(d) == Some(1.0)).then_some(()));
         scene
     }
 

@@ -29,7 +29,8 @@ impl Scene {
             shown.incidents.push(declared);
             shown.component("cmpapi", "partial_outage");
         });
-        let source = format!("[[status_pages]]\nurl = \"{}\"\ninterval = \"250ms\"\n", page.url());
+        // Three of these without a read make the page unknown: a browser beside it may keep a machine busy for a second.
+        let source = format!("[[status_pages]]\nurl = \"{}\"\ninterval = \"2s\"\n", page.url());
         let named = |name: &str, rest: String| format!("name = '{name}'\ncategory = \"tests\"\nwebsite = \"javascript:alert(4)\"\n{rest}");
         let fine = named("Fine & Co", vendor(1, &[check("api", &api.url("/fine"), "")]));
         let broken = named("Broken <i>", vendor(1, &[check("api", &api.url("/broken"), "")]));

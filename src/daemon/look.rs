@@ -1,6 +1,6 @@
 //! One look at a status page: which document, what came, and what that means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ const PAST_RETRY: Duration = Duration::from_secs(600);
 const LOST_AFTER: u32 = 3;
 /// A page that is read from another document than the best is looked for there again this often.
 const BETTER_EVERY: Duration = Duration::from_secs(600);
+/// Places at which one look asks for a page at most: what a web page names comes from its vendor.
+const PLACES_MAX: usize = 40;
 /// Documents of an archive that are read at first sight; Statuspage has three months in each.
 const ARCHIVE_DOCUMENTS_MAX: u32 = 40;
 /// Of those, between two reads of the page itself: what happens now goes before what happened years ago.
@@ -69,6 +71,14 @@ pub struct Failed {
     pub problem: String,
     /// What the page is now, where a format is configured that it no longer has.
     pub now: Option<&'static str>,
+    /// Where the web page that came instead says that the documents are.
+    elsewhere: Vec<Url>,
+}
+
+impl Failed {
+    fn new(reason: FailedReason, problem: impl Into<String>) -> Failed {
+        Failed { reason, problem: problem.into(), now: None, elsewhere: Vec::new() }
+    }
 }
 
 /// Word of the metric.
@@ -116,6 +126,9 @@ pub struct Memory {
     validators: Validators,
     /// Of the last body that was read.
     digest: Option<u64>,
+    /// What that body said, where the page says more in other documents; and what those said.
+    main: Option<Page>,
+    beside: BTreeMap<&'static str, Beside>,
     /// What is not over by what we know.
     open: BTreeSet<String>,
     /// The last page, while something that was open is missing on it and the history has not told why.
@@ -130,6 +143,15 @@ pub struct Memory {
     explaining: BTreeMap<String, Validators>,
     /// How long a document of the history asked to stay away.
     pub retry_after: Option<Duration>,
+}
+
+/// A document that is read with the live one.
+#[derive(Default)]
+struct Beside {
+    validators: Validators,
+    digest: Option<u64>,
+    /// `None`: the page does not have it.
+    page: Option<Page>,
 }
 
 /// What the store knows of a page: where it was found, what is not over, whether its past has yet to be taken in.
@@ -151,6 +173,7 @@ impl Memory {
     pub fn forget_validators(&mut self) {
         self.validators = Validators::default();
         self.digest = None;
+        self.beside.clear();
     }
 
     /// Under another name it may be the page of somebody else, or ours again: what ended meanwhile only the history tells.
@@ -202,6 +225,10 @@ impl Memory {
 pub async fn look(fetch: &Fetch, target: &Target, memory: &mut Memory) -> Look {
     let asker = Asker { fetch, target };
     let (answer, hints) = asker.live(memory).await;
+    let answer = match answer {
+        Ok(page) => asker.completed(memory, page).await,
+        Err(failed) => Err(failed),
+    };
     let looked = match answer {
         Ok(None) => match memory.unexplained.clone() {
             None => Looked::Unchanged,
@@ -243,6 +270,39 @@ impl Asker<'_> {
         self.fetch.get(Ask { url, reach, within: timeout, validators, body_bytes_max: BODY_BYTES_MAX }).await
     }
 
+    /// The live page with what the documents beside it say; `None`: nothing has changed.
+    async fn completed(&self, memory: &mut Memory, page: Option<Page>) -> Result<Option<Page>, Failed> {
+        let Some((format, document)) = memory.found.clone().filter(|(format, _)| !format.beside.is_empty()) else {
+            return Ok(page);
+        };
+        let mut news = page.is_some();
+        memory.main = page.or(memory.main.take());
+        let address = feeds::page_address(&document);
+        for (name, url) in format.beside.iter().filter_map(|name| Some((*name, feeds::place(&address, name)?))) {
+            if url != document {
+                news |= self.beside(memory.beside.entry(name).or_default(), format, &url).await?;
+            }
+        }
+        let Some(main) = memory.main.clone().filter(|_| news) else { return Ok(None) };
+        Ok(Some(feeds::joined(main, memory.beside.values().filter_map(|beside| beside.page.clone()))))
+    }
+
+    /// Whether it says something new. What cannot be read makes the whole page unreadable: half of it would be taken for good.
+    async fn beside(&self, known: &mut Beside, format: &'static Format, url: &Url) -> Result<bool, Failed> {
+        let got = self.get(url, &known.validators).await.map_err(|error| unreachable(&error))?;
+        if matches!(got.status, 404 | 410) {
+            return Ok(std::mem::take(known).page.is_some());
+        }
+        let digest = digest(&got.body);
+        if (got.status == 304 && known.page.is_some()) || (got.status == 200 && known.digest == Some(digest)) {
+            return Ok(false);
+        }
+        usable(&got)?;
+        let page = self.parse(url, &got, Some(format)).await?;
+        *known = Beside { validators: got.validators, digest: Some(digest), page: Some(page) };
+        Ok(true)
+    }
+
     /// The live page; `None`: it has not changed.
     async fn live(&self, memory: &mut Memory) -> (Result<Option<Page>, Failed>, Hints) {
         let Some((format, document)) = memory.found.clone() else {
@@ -250,7 +310,7 @@ impl Asker<'_> {
         };
         if memory.better_due.is_none_or(|due| due <= clock::instant()) {
             memory.better_due = Some(clock::instant() + BETTER_EVERY);
-            if self.is_second_best(&document)
+            if self.is_second_best(format, &document)
                 && let (Ok(page), hints) = self.find(memory, None).await
             {
                 return (Ok(page), hints);
@@ -292,17 +352,24 @@ impl Asker<'_> {
         }
     }
 
-    /// Whether there are documents of the page that would be taken before this one.
-    fn is_second_best(&self, document: &Url) -> bool {
-        feeds::candidates(&self.target.url, None).first().is_some_and(|best| best != document)
+    /// Whether there may be a document that says more: of the same format, or instead of a feed.
+    fn is_second_best(&self, format: &'static Format, document: &Url) -> bool {
+        let among = (format.name != feeds::rss::FORMAT.name).then_some(format);
+        feeds::candidates(&self.target.url, among).first().is_some_and(|best| best != document)
     }
 
     /// Looks for the page at every place where one of its format (or of any) could be, or at `only` one of them.
     async fn find(&self, memory: &mut Memory, only: Option<Url>) -> (Result<Option<Page>, Failed>, Hints) {
         let mut first: Option<(Failed, Hints)> = None;
         let mut now = None;
-        let candidates = only.map_or_else(|| feeds::candidates(&self.target.url, None), |only| vec![only]);
-        for candidate in candidates {
+        let mut candidates: VecDeque<Url> = only.map_or_else(|| self.candidates(), |only| [only].into());
+        let mut asked: Vec<Url> = Vec::new();
+        while let Some(candidate) = candidates.pop_front() {
+            if asked.contains(&candidate) || asked.len() == PLACES_MAX {
+                continue;
+            }
+            asked.push(candidate.clone());
+            let host = candidate.host_str().map(str::to_owned);
             let failed = match self.get(&candidate, &Validators::default()).await {
                 Ok(got) => {
                     let hints = (got.max_age, got.retry_after);
@@ -312,6 +379,7 @@ impl Asker<'_> {
                             // On another engine the past has other ids: it is taken in once more, and recognised.
                             if memory.found.as_ref().is_some_and(|(before, _)| before.name != format.name) {
                                 memory.begin_import();
+                                memory.beside.clear();
                             }
                             memory.found = Some((format, candidate));
                             memory.lost = 0;
@@ -321,14 +389,17 @@ impl Asker<'_> {
                             now.get_or_insert(format.name);
                             let wanted = self.target.format.map_or("", |f| f.name);
                             let problem = format!("it is a {} page, and the configuration says format = {wanted:?}", format.name);
-                            (Failed { reason: FailedReason::NotAPage, problem, now: None }, hints)
+                            (Failed::new(FailedReason::NotAPage, problem), hints)
                         }
-                        Err(failed) => (failed, hints),
+                        Err(mut failed) => {
+                            failed.elsewhere.drain(..).rev().for_each(|url| candidates.push_front(url));
+                            (failed, hints)
+                        }
                     }
                 }
                 Err(error) => (unreachable(&error), (None, None)),
             };
-            // Nobody answers, or asks us to stay away: the other documents are on the same host.
+            // Nobody answers, or asks us to stay away: so it is for the other documents of that host.
             let asks_to_stay_away = failed.1.1.is_some();
             let hopeless = asks_to_stay_away
                 || matches!(
@@ -341,13 +412,19 @@ impl Asker<'_> {
                 );
             first.get_or_insert(failed);
             if hopeless {
-                break;
+                candidates.retain(|other| other.host_str() != host.as_deref());
             }
         }
         match first {
             Some((failed, hints)) => (Err(Failed { now, ..failed }), hints),
-            None => (Err(Failed { reason: FailedReason::NotAPage, problem: "there is nowhere to look".to_owned(), now }), (None, None)),
+            None => (Err(Failed { now, ..Failed::new(FailedReason::NotAPage, "there is nowhere to look") }), (None, None)),
         }
+    }
+
+    /// Where the page may be as configured, then where it may be as anything else: it is told what it has become.
+    fn candidates(&self) -> VecDeque<Url> {
+        let as_configured = self.target.format.map(|format| feeds::candidates(&self.target.url, Some(format)));
+        as_configured.into_iter().flatten().chain(feeds::candidates(&self.target.url, None)).collect()
     }
 
     async fn recognised(&self, url: &Url, got: &Got) -> Result<(&'static Format, Page), Failed> {
@@ -359,14 +436,21 @@ impl Asker<'_> {
 
     async fn parse(&self, url: &Url, got: &Got, format: Option<&'static Format>) -> Result<Page, Failed> {
         let (url, content_type, body) = (url.clone(), got.content_type.clone(), got.body.clone());
-        let work = move || feeds::read(&Document::new(Some(&url), content_type.as_deref(), &body), format);
-        let read = if got.body.len() > READ_APART_BYTES {
+        let wanted = self.target.format;
+        let work = move || {
+            let document = Document::new(Some(&url), content_type.as_deref(), &body);
+            feeds::read(&document, format).map_err(|error| {
+                let elsewhere = if matches!(error, Unreadable::Html { .. }) { feeds::hinted(&document, wanted) } else { Vec::new() };
+                Failed { elsewhere, ..Failed::new(FailedReason::NotAPage, error.to_string()) }
+            })
+        };
+        if got.body.len() > READ_APART_BYTES {
             // A parser that panics is our bug, and no reason to stop reading this page for ever.
-            tokio::task::spawn_blocking(work).await.unwrap_or(Err(Unreadable::Unknown))
+            let broke = |_| Err(Failed::new(FailedReason::NotAPage, "reading it broke off; that is a fault of vendord"));
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(broke)
         } else {
             work()
-        };
-        read.map_err(|error| Failed { reason: FailedReason::NotAPage, problem: error.to_string(), now: None })
+        }
     }
 
     /// The page with the history that tells what became of what it no longer lists. `None`: the page is no `news`, and the
@@ -426,10 +510,7 @@ impl Asker<'_> {
     ) -> Result<Vec<Page>, Option<Duration>> {
         let mut pages = Vec::new();
         for path in format.history {
-            let url = feeds::below(page, path);
-            if url == *live {
-                continue;
-            }
+            let Some(url) = feeds::place(page, path).filter(|url| url != live) else { continue };
             let known = if all { Validators::default() } else { validators.get(*path).cloned().unwrap_or_default() };
             let got = self.get(&url, &known).await.map_err(|_| None)?;
             match got.status {
@@ -450,7 +531,7 @@ impl Asker<'_> {
             if began.elapsed() > ARCHIVE_WITHIN {
                 return Archive::MoreLater;
             }
-            let url = feeds::below(page, &archive.replace("{}", &(*read + 1).to_string()));
+            let Some(url) = feeds::place(page, &archive.replace("{}", &(*read + 1).to_string())) else { return Archive::Finished };
             let got = match self.get(&url, &Validators::default()).await {
                 Ok(got) if got.status == 429 || got.status >= 500 => return Archive::Failed(got.retry_after),
                 Ok(got) => got,
@@ -484,7 +565,7 @@ fn may_have_moved(failed: &Failed, status: u16) -> bool {
 }
 
 fn usable(got: &Got) -> Result<(), Failed> {
-    let failed = |reason, problem| Err(Failed { reason, problem, now: None });
+    let failed = |reason, problem| Err(Failed::new(reason, problem));
     match got.status {
         200..=299 => Ok(()),
         429 => failed(FailedReason::RateLimited, "answered 429: it asks us to stay away".to_owned()),
@@ -500,7 +581,7 @@ fn unreachable(error: &FetchError) -> Failed {
         FetchErrorKind::AddressRefused => FailedReason::AddressRefused,
         FetchErrorKind::Unusable => FailedReason::BodyUnusable,
     };
-    Failed { reason, problem: error.message.clone(), now: None }
+    Failed::new(reason, error.message.clone())
 }
 
 fn digest(body: &[u8]) -> u64 {

@@ -204,7 +204,7 @@ impl Source {
     fn new(id: SourceId, page: &StatusPage, stored: Option<StoredSource>, ledger: Ledger, now: Timestamp) -> Source {
         let (reads, state) = stored.map_or((None, None), |s| (s.reads, s.state));
         // Of another page nothing is known yet.
-        let state = state.filter(|state| same_place(&page.url, &state.document));
+        let state = state.filter(|state| same_place(&page.url, state));
         let reads = reads.filter(|_| state.is_some()).unwrap_or_else(|| Reads::new(page.interval.unwrap_or(FIRST_INTERVAL)));
         Source {
             selection: selection(page),
@@ -270,7 +270,9 @@ impl Source {
         (self.not_a_page, self.misplaced) = (None, None);
         let before = self.state.take();
         let had_entries = !self.ledger.is_empty();
-        let mut state = PageState::after(before.as_ref(), &fresh.live, &fresh.document, &self.selection, had_entries, at);
+        let asked = self.page.url.to_string();
+        let mut state =
+            PageState { asked, ..PageState::after(before.as_ref(), &fresh.live, &fresh.document, &self.selection, had_entries, at) };
         state.imported |= fresh.past;
         let moved_at = state.moved.as_ref().map(|moved| moved.at);
         // Until the past was taken in, what is over was over before anybody looked.
@@ -469,8 +471,12 @@ fn place_of(impact: Option<Impact>) -> usize {
     impact.unwrap_or(Impact::Minor) as usize
 }
 
-/// Whether a document is one of the page at `url`: a source whose address was changed begins anew.
-fn same_place(url: &Url, document: &str) -> bool {
+/// Whether what is known is about the page at `url`: a source whose address was changed begins anew. A page and one of its
+/// documents are the same place.
+fn same_place(url: &Url, state: &PageState) -> bool {
     let page = feeds::page_address(url);
-    Url::parse(document).is_ok_and(|document| feeds::candidates(&page, None).contains(&document) || document == *url)
+    let asked = Url::parse(&state.asked).ok();
+    let document = Url::parse(&state.document).ok();
+    asked.is_some_and(|asked| feeds::page_address(&asked) == page)
+        || document.is_some_and(|document| feeds::candidates(&page, None).contains(&document) || document == *url)
 }

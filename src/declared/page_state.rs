@@ -19,6 +19,9 @@ pub struct PageState {
     /// The format that read it, and the document that it read.
     pub format: String,
     pub document: String,
+    /// The address of the page as it was configured then; empty in what older versions wrote.
+    #[serde(default)]
+    pub asked: String,
     pub name: Option<String>,
     pub overall: Status,
     pub updated_at: Option<Timestamp>,
@@ -61,6 +64,7 @@ impl PageState {
         PageState {
             format: page.format.to_owned(),
             document: document.to_owned(),
+            asked: String::new(),
             name: page.name.clone().or_else(|| before.and_then(|b| b.name.clone())),
             overall: page.overall,
             updated_at: page.updated_at,

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{self, List, Text};
+use super::notes::{self, Notes};
 use super::statuspage::api::{self, Api, Lists};
-use super::statuspage::notes::{self, Notes};
 use super::statuspage::{self, Head, Maker};
 use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
 use crate::model::Page;
@@ -25,12 +25,9 @@ use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintena
 const NAME: &str = "incidentio";
 
 pub const FORMAT: Format = Format {
-    name: NAME,
     live: &["/api/v2/summary.json", "/api/v1/summary"],
     history: &["/api/v2/incidents.json"],
-    archive: None,
-    recognise,
-    parse,
+    ..Format::new(NAME, recognise, parse)
 };
 
 fn recognise(document: &Document) -> Option<&'static str> {
@@ -285,7 +282,7 @@ fn maintenance_stage(word: &str) -> Option<Stage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::statuspage::tests::{check, fixture};
+    use super::super::tests::{check, fixture};
     use super::*;
 
     #[test]

@@ -19,6 +19,16 @@ pub fn read<'d, T: Deserialize<'d>>(format: &'static str, text: &'d str) -> Resu
     })
 }
 
+/// Reads a document of `format`, a list of at most `MAX` elements, as those of them that are a `T`.
+pub fn list<'d, T: Deserialize<'d>, const MAX: usize>(
+    format: &'static str,
+    text: &'d str,
+    what: &'static str,
+) -> Result<Vec<T>, Unreadable> {
+    let read: List<T, MAX> = serde_json::from_str(text).map_err(|error| Unreadable::shape(format, error.to_string()))?;
+    if read.is_there() { read.within(what) } else { Err(Unreadable::shape(format, "it is no list")) }
+}
+
 /// A list is no object, although serde fills a struct from one.
 fn element<'d, T: Deserialize<'d>>(raw: &'d RawValue) -> Option<T> {
     if raw.get().starts_with('[') { None } else { serde_json::from_str(raw.get()).ok() }

@@ -1,5 +1,6 @@
 //! The document that says what a page is: of a URL the first place that answers with one, else a file or stdin.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::cli::Failure;
 use crate::cli::once::until_interrupted;
 use crate::cli::words::tame;
 use crate::feeds::{self, Document, Format, Kind, Unreadable};
-use crate::fetch::{Ask, Fetch, FetchError, FetchErrorKind, Reach, Validators, user_agent};
+use crate::fetch::{Ask, Fetch, FetchError, FetchErrorKind, Got, Reach, Validators, user_agent};
 use crate::model::Page;
 
 /// As the daemon reads: what is larger is refused there too.
@@ -43,6 +44,8 @@ enum Why {
     Unreadable {
         why: Unreadable,
         hint: String,
+        /// Where the web page that came instead says that its documents are.
+        elsewhere: Vec<Url>,
     },
 }
 
@@ -93,16 +96,20 @@ fn at(url: &Url, format: Option<&'static Format>) -> Result<Found, Failure> {
 async fn look_around(url: &Url, format: Option<&'static Format>) -> Result<Found, Failure> {
     let fetch = Fetch::new(&user_agent(""));
     let mut tried: Vec<(Url, Why)> = Vec::new();
-    for candidate in feeds::candidates(url, format) {
+    let mut candidates: VecDeque<Url> = feeds::candidates(url, format).into();
+    while let Some(candidate) = candidates.pop_front() {
         match ask(&fetch, url, &candidate, format).await {
             Ok(found) => return Ok(found),
             Err(why) => {
-                // All candidates are of one host: where it does not answer at all, the next would only be waited for.
-                let gone = matches!(&why, Why::NoAnswer(error) if unreachable(error.kind));
-                tried.push((candidate, why));
-                if gone {
-                    break;
+                // Where a host does not answer at all, its other documents would only be waited for.
+                if matches!(&why, Why::NoAnswer(error) if unreachable(error.kind)) {
+                    candidates.retain(|other| other.host() != candidate.host());
                 }
+                if let Why::Unreadable { elsewhere, .. } = &why {
+                    let news = |url: &&Url| !tried.iter().any(|(before, _)| before == *url) && **url != candidate;
+                    elsewhere.iter().filter(news).rev().for_each(|url| candidates.push_front(url.clone()));
+                }
+                tried.push((candidate, why));
             }
         }
     }
@@ -114,17 +121,33 @@ const fn unreachable(kind: FetchErrorKind) -> bool {
 }
 
 async fn ask(fetch: &Fetch, asked: &Url, candidate: &Url, format: Option<&'static Format>) -> Result<Found, Why> {
-    // The address was typed by whoever reads the answer: a private one is meant.
-    let ask =
-        Ask { url: candidate, reach: Reach::Private, within: WITHIN, validators: &Validators::default(), body_bytes_max: BODY_BYTES_MAX };
-    let got = fetch.get(ask).await.map_err(Why::NoAnswer)?;
-    if !(200..300).contains(&got.status) {
-        return Err(Why::Status(got.status));
-    }
-    let url = got.redirected.unwrap_or_else(|| candidate.clone());
-    let document = Document::new(Some(&url), got.content_type.as_deref(), &got.body);
-    let (page, detected) = read(&document, format)?;
+    let got = get(fetch, candidate).await?;
+    let url = got.redirected.clone().unwrap_or_else(|| candidate.clone());
+    let (page, detected) = read(&Document::new(Some(&url), got.content_type.as_deref(), &got.body), format)?;
+    let page = completed(fetch, &url, page).await?;
     Ok(Found { page, address: Some(Address { asked: asked.clone(), document: url.clone(), itself: asked == candidate }), detected })
+}
+
+async fn get(fetch: &Fetch, url: &Url) -> Result<Got, Why> {
+    // The address was typed by whoever reads the answer: a private one is meant.
+    let ask = Ask { url, reach: Reach::Private, within: WITHIN, validators: &Validators::default(), body_bytes_max: BODY_BYTES_MAX };
+    let got = fetch.get(ask).await.map_err(Why::NoAnswer)?;
+    if (200..300).contains(&got.status) { Ok(got) } else { Err(Why::Status(got.status)) }
+}
+
+/// With what the documents beside it say; one that is not there says nothing.
+async fn completed(fetch: &Fetch, document: &Url, page: Page) -> Result<Page, Why> {
+    let Some(format) = feeds::format(page.format).filter(|format| !format.beside.is_empty()) else { return Ok(page) };
+    let address = feeds::page_address(document);
+    let mut others = Vec::new();
+    for url in format.beside.iter().filter_map(|name| feeds::place(&address, name)).filter(|url| url != document) {
+        match get(fetch, &url).await {
+            Ok(got) => others.push(read(&Document::new(Some(&url), got.content_type.as_deref(), &got.body), Some(format))?.0),
+            Err(Why::Status(404 | 410)) => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(feeds::joined(page, others))
 }
 
 /// The page, and whether its format would be found out without `format`.
@@ -132,7 +155,10 @@ fn read(document: &Document, format: Option<&'static Format>) -> Result<(Page, b
     let detected = feeds::detect(document).is_some_and(|(found, _)| format.is_none_or(|wanted| wanted.name == found.name));
     match feeds::read(document, format) {
         Ok(page) => Ok((page, detected)),
-        Err(why) => Err(Why::Unreadable { hint: what_to_try(&why, document, format), why }),
+        Err(why) => {
+            let elsewhere = if matches!(why, Unreadable::Html { .. }) { feeds::hinted(document, format) } else { Vec::new() };
+            Err(Why::Unreadable { hint: what_to_try(&why, document, format), why, elsewhere })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::xml::Entry;
-use crate::feeds::statuspage::notes;
+use crate::feeds::notes;
 use crate::feeds::text::{self, BODY_CHARS, TITLE_CHARS};
 use crate::model::Timestamp;
 use crate::model::page::{Incident, Maintenance, Oddities, Stage, Touched, Update};

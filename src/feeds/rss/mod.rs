@@ -32,7 +32,7 @@ use super::{Document, Format, Unreadable, text};
 use crate::model::page::{Carries, Incident, Listing};
 use crate::model::{Impact, Page, Status};
 
-pub const FORMAT: Format = Format { name: "rss", live: LIVE, history: &[], archive: None, recognise, parse };
+pub const FORMAT: Format = Format { live: LIVE, ..Format::new("rss", recognise, parse) };
 
 const LIVE: &[&str] = &["/history.atom", "/history.rss", "/feed.atom", "/feed.xml", "/feed", "/rss"];
 

@@ -9,8 +9,8 @@ use std::collections::btree_map::Entry as Slot;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::notes::{self, Notes};
 use crate::feeds::json::{self, Lax, List, Text};
+use crate::feeds::notes::{self, Notes};
 use crate::feeds::{COMPONENTS_MAX, INCIDENTS_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Maintenance, Oddities, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
 
-use super::notes::{self, Notes};
 use super::{NAME, api};
 use crate::feeds::json::{self, List, Text};
+use crate::feeds::notes::{self, Notes};
 use crate::feeds::{Document, INCIDENTS_MAX, Unreadable, text};
 use crate::model::Timestamp;
 use crate::model::page::{Carries, Incident, Listing, Maintenance, Page, Stage, Status, Update};

@@ -6,11 +6,10 @@
 //! `api` is shared with the platforms that imitate these documents; `archive` reads the pages of the history.
 
 pub(super) mod api;
-pub(super) mod notes;
 
 mod archive;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
@@ -25,12 +24,17 @@ use crate::model::page::{Carries, Listing, Status};
 const NAME: &str = "statuspage";
 
 pub const FORMAT: Format = Format {
-    name: NAME,
     live: &["/api/v2/summary.json"],
     history: &["/api/v2/incidents.json", "/api/v2/scheduled-maintenances.json"],
     archive: Some("/history.json?page={}"),
-    recognise,
-    parse,
+    parts: &[
+        "/api/v2/components.json",
+        "/api/v2/status.json",
+        "/api/v2/incidents/unresolved.json",
+        "/api/v2/scheduled-maintenances/upcoming.json",
+        "/api/v2/scheduled-maintenances/active.json",
+    ],
+    ..Format::new(NAME, recognise, parse)
 };
 
 fn recognise(document: &Document) -> Option<&'static str> {

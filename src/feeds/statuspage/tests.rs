@@ -1,71 +1,8 @@
 //! Hand-made documents in Statuspage's layout, and what must come out of each.
 
-use std::fmt::Write;
-use std::path::Path;
-
-use url::Url;
-
+use crate::feeds::tests::{at, check, fixture};
 use crate::feeds::{self, Document, Unreadable};
-use crate::model::Timestamp;
-use crate::model::page::{Incident, Listing, Maintenance, Page, Touched};
-
-/// Reads `tests/fixtures/feeds/FORMAT/NAME.json`, of which only its content tells the format, as if it came from `url`.
-pub fn fixture(format: &str, name: &str, url: Option<&str>) -> Result<Page, Unreadable> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/feeds/{format}/{name}.json"));
-    let body = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let url = url.map(|url| Url::parse(url).unwrap());
-    feeds::read(&Document::new(url.as_ref(), Some("application/json"), &body), None)
-}
-
-/// What matters of a page, in a few lines.
-pub fn sketch(page: &Page) -> String {
-    let mut out = format!(
-        "{} {} {:?} {:?}\n",
-        page.overall,
-        if page.carries.components { "components" } else { "-" },
-        page.carries.incidents,
-        page.carries.maintenances
-    );
-    for c in &page.components {
-        let group = c.group.as_ref().map(|group| format!("{group} / ")).unwrap_or_default();
-        let _ = writeln!(out, "c {} {group}{}: {}", c.id, c.name, c.status);
-    }
-    page.incidents.iter().for_each(|i| incident(i, &mut out));
-    page.maintenances.iter().for_each(|m| maintenance(m, &mut out));
-    for word in &page.oddities.unknown_words {
-        let _ = writeln!(out, "? {word}");
-    }
-    out
-}
-
-fn incident(i: &Incident, out: &mut String) {
-    let impact = i.impact.map_or("-", |impact| impact.as_str());
-    let stage = i.stage.map_or("-", |stage| stage.as_str());
-    let span = format!("{}..{}", at(i.started_at), at(i.resolved_at));
-    let _ = writeln!(out, "i {} {impact} {stage} {span} {:?} [{}] {}", i.id, i.title, names(&i.touches), i.updates.len());
-}
-
-fn maintenance(m: &Maintenance, out: &mut String) {
-    let stage = m.stage.map_or("-", |stage| stage.as_str());
-    let span = format!("{}..{}", at(m.starts_at), at(m.ends_at));
-    let _ = writeln!(out, "m {} {stage} {span} {:?} [{}] {}", m.id, m.title, names(&m.touches), m.updates.len());
-}
-
-fn at(instant: Option<Timestamp>) -> String {
-    instant.map_or_else(|| "?".to_owned(), |at| at.to_string()[..16].to_owned())
-}
-
-fn names(touches: &[Touched]) -> String {
-    touches.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-#[track_caller]
-pub fn check(format: &str, name: &str, want: &str) {
-    let page = fixture(format, name, None).unwrap_or_else(|e| panic!("{name}: {e}"));
-    assert_eq!(page.format, format, "{name}");
-    let lines = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
-    assert_eq!(lines(&sketch(&page)), lines(want), "{name}");
-}
+use crate::model::page::{Listing, Page};
 
 #[test]
 fn a_page_with_groups_and_everything_at_once() {

@@ -3,13 +3,16 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::free_port;
+use super::{free_port, wait_for};
 
 /// How long a request, or an answer of the daemon, may take.
 const WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a busy machine may take to open or close a port: more than [`bind`] has.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -77,36 +80,51 @@ impl Server {
         self.want(false);
     }
 
+    #[track_caller]
     fn want(&self, open: bool) {
-        let mut wanted = self.gate.wanted.lock().unwrap();
+        let mut wanted = self.gate.wanted();
         wanted.open = open;
         self.gate.changed.notify_all();
         if !open && wanted.is_open {
-            // Wakes the thread that waits for a connection.
-            drop(TcpStream::connect(("127.0.0.1", self.port)));
+            self.wake();
         }
         let settled = |w: &mut Wanted| w.is_open != open;
-        let (_wanted, late) = self.gate.changed.wait_timeout_while(wanted, WITHIN, settled).unwrap();
+        let waited = self.gate.changed.wait_timeout_while(wanted, PATIENCE, settled);
+        let (_wanted, late) = waited.unwrap_or_else(PoisonError::into_inner);
         assert!(!late.timed_out(), "port {} cannot be opened or closed", self.port);
+    }
+
+    /// Wakes the thread that waits for a connection.
+    fn wake(&self) {
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+impl Gate {
+    /// Also after a test that panicked while it held them: others go on, and so does what follows that panic.
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Server {
+    /// Waits for nothing and panics at nothing: it may run because a test fails.
     fn drop(&mut self) {
         self.gate.stopped.store(true, Ordering::SeqCst);
-        self.close();
+        self.gate.wanted().open = false;
+        self.gate.changed.notify_all();
+        self.wake();
     }
 }
 
 fn listen(port: u16, gate: &Arc<Gate>, handler: &Arc<Handler>) {
     loop {
         let idle = |w: &mut Wanted| !w.open && !gate.stopped.load(Ordering::SeqCst);
-        let wanted = gate.changed.wait_while(gate.wanted.lock().unwrap(), idle).unwrap();
-        drop(wanted);
+        drop(gate.changed.wait_while(gate.wanted(), idle));
         if gate.stopped.load(Ordering::SeqCst) {
             return;
         }
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is ours");
+        let listener = bind(port);
         is_open(gate, true);
         accept(&listener, gate, handler);
         drop(listener);
@@ -114,14 +132,19 @@ fn listen(port: u16, gate: &Arc<Gate>, handler: &Arc<Handler>) {
     }
 }
 
+/// A child that was started while the last listener was open may hold that one until it executes.
+fn bind(port: u16) -> TcpListener {
+    wait_for("a port of our own", WITHIN, || TcpListener::bind(("127.0.0.1", port)).ok())
+}
+
 fn is_open(gate: &Gate, open: bool) {
-    gate.wanted.lock().unwrap().is_open = open;
+    gate.wanted().is_open = open;
     gate.changed.notify_all();
 }
 
 fn accept(listener: &TcpListener, gate: &Arc<Gate>, handler: &Arc<Handler>) {
     for stream in listener.incoming().flatten() {
-        if !gate.wanted.lock().unwrap().open {
+        if !gate.wanted().open {
             return;
         }
         let (gate, handler) = (gate.clone(), handler.clone());

@@ -15,8 +15,10 @@ mod reply;
 mod shim;
 mod vendor;
 
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::TcpStream;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use browser::Browser;
@@ -45,13 +47,21 @@ pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Optio
     }
 }
 
-/// A port below the ephemeral range: while its server is down no outgoing connection can take it, nor connect to itself on it.
+/// A port below the ephemeral range: while its server is down no outgoing connection can take it, nor connect to itself on
+/// it. No other call of this process gets it.
+///
+/// Asked by connecting, not by binding: a child that another test starts just then would inherit the listening socket
+/// until it executes, and whoever the port is for would find it taken.
 pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = uuid::Uuid::now_v7().as_u128();
-    (0..1000u128)
+    let port = (0..1000u128)
         .map(|i| 20_000 + ((seed ^ (seed >> 64)).wrapping_add(i * 7919) % 12_000) as u16)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("one of a thousand ports is free")
+        .find(|port| !given.contains(port) && TcpStream::connect(("127.0.0.1", *port)).is_err())
+        .expect("one of a thousand ports is free");
+    given.insert(port);
+    port
 }
 
 /// Says on the terminal that `what` was not tested, past the capture of test output; with `TESTS_MUST_NOT_SKIP` set, it fails.

@@ -87,8 +87,8 @@ fn page(format: &'static Format, data: &[u8]) {
         Err(error) => holds::reason(format.name, error),
     }
     for document in format.live.iter().chain(format.history).take(3) {
-        let url = feeds::below(&Url::parse("https://status.example/eu").expect("an address"), document);
-        match read(Some(&url)) {
+        let url = feeds::place(&Url::parse("https://status.example/eu").expect("an address"), document);
+        match read(url.as_ref()) {
             Ok(page) => holds::page(format.name, &page),
             Err(error) => holds::reason(format.name, &error),
         }

@@ -137,6 +137,7 @@ impl<'d> Body<'d> {
 fn parse(document: &Document) -> Result<Page, Unreadable> {
     let body =
         Body::of(&document.text).ok_or_else(|| Unreadable::shape(NAME, "it has no data of type status_page with an aggregate_state"))?;
+    let listing = if body.included.is_there() { Listing::Recent } else { Listing::Absent };
     let about = body.data.0.and_then(|data| data.attributes.0).unwrap_or_default();
     let mut reader = Reader::default();
     let mut resources = Vec::new();
@@ -161,7 +162,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         components,
         incidents,
         maintenances,
-        carries: Carries { components: true, incidents: Listing::Recent, maintenances: Listing::Recent },
+        carries: Carries { components: listing == Listing::Recent, incidents: listing, maintenances: listing },
         oddities: reader.notes.oddities(),
         ..Page::blank(NAME)
     })
@@ -384,4 +385,70 @@ impl State {
 
 fn report_state(word: &str) -> Option<State> {
     if word == "resolved" { Some(State::Resolved) } else { resource_status(word).map(State::Is) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, fixture};
+    use super::*;
+
+    #[test]
+    fn resources_decide_and_not_the_word() {
+        check(
+            NAME,
+            "index-operational",
+            r#"
+                operational components Recent Recent
+                c 101 Grinding / Stones: operational
+                c 102 Sieve: unknown
+            "#,
+        );
+        check(
+            NAME,
+            "index-downtime",
+            r#"
+                partial_outage components Recent Recent
+                c 101 Grinding / Stones: major_outage
+                c 102 Grinding / Sieve: operational
+                c 103 Flour API: degraded
+                i 201 critical - 2031-05-06T07:55..? "Nothing is ground" [Stones] 1
+                i 202 minor - 2031-05-01T08:00..2031-05-01T09:30 "Coarse flour" [Sieve] 3
+                i 203 - - 2031-04-01T08:00..2031-04-01T08:05 "Measured by itself" [Flour API] 0
+                m 204 - 2031-06-01T08:00..2031-06-01T09:00 "New sieve" [Sieve] 0
+                m 205 completed 2031-03-01T08:00..2031-03-01T09:00 "Old sieve" [] 0
+            "#,
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_unknown() {
+        check(
+            NAME,
+            "index-odd",
+            r#"
+                maintenance components Recent Recent
+                c 101 101: unknown
+                c 102 Sieve: maintenance
+                i 7 - - ?..? "Incident 7" [] 0
+                i 201 - resolved ?..? "Incident 201" [999] 0
+                ? page status: puzzled
+                ? status: grinding
+                ? status: lost
+            "#,
+        );
+        check(
+            NAME,
+            "index-without-included",
+            r#"
+                partial_outage - Absent Absent
+            "#,
+        );
+    }
+
+    #[test]
+    fn texts_and_addresses() {
+        let page = fixture(NAME, "index-downtime", None).unwrap();
+        assert_eq!((page.name.as_deref(), page.url.as_deref()), (Some("Mill"), Some("https://status.mill.example")));
+        assert_eq!(page.incidents[1].updates[0].body, "A note afterwards.", "newest first");
+    }
 }

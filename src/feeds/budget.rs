@@ -2,10 +2,10 @@
 //! everything that refers to it.
 
 use super::Unreadable;
-pub use super::statuspage::api::UPDATES_MAX;
+use super::statuspage::api::UPDATES_MAX;
 
 /// More names of touched components in one document are refused.
-pub const TOUCHED_MAX: usize = 200_000;
+const TOUCHED_MAX: usize = 200_000;
 /// More bytes of copies are refused, since what they take is not bounded by what was sent.
 const COPIED_BYTES_MAX: usize = 8 << 20;
 

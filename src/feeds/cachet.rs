@@ -427,3 +427,132 @@ fn schedule_stage(code: &str) -> Option<Stage> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, fixture};
+    use super::*;
+
+    #[test]
+    fn components_of_both_versions() {
+        check(
+            NAME,
+            "v2-components",
+            r#"
+                partial_outage components Absent Absent
+                c 1 Loom: operational
+                c 2 Loom: degraded
+                c 3 Dye: partial_outage
+                c 4 Wool: unknown
+                c 6 Thread: unknown
+                ? status: 9
+            "#,
+        );
+        check(
+            NAME,
+            "v2-components-down",
+            r#"
+                major_outage components Absent Absent
+                c 1 Loom: major_outage
+                c 2 Dye: major_outage
+            "#,
+        );
+        check(
+            NAME,
+            "v3-components",
+            r#"
+                partial_outage components Absent Absent
+                c 1 Upstairs / Loom: operational
+                c 2 Dye: maintenance
+                c 3 Wool: unknown
+                c 4 Thread: major_outage
+            "#,
+        );
+    }
+
+    #[test]
+    fn groups_name_their_members() {
+        check(
+            NAME,
+            "v2-groups",
+            r#"
+                operational - Absent Absent
+                c 1 Upstairs / Loom: operational
+            "#,
+        );
+    }
+
+    #[test]
+    fn incidents_of_both_versions() {
+        check(
+            NAME,
+            "v2-incidents",
+            r#"
+                degraded - Recent Recent
+                i 5 - - 2031-05-06T06:00..? "Incident 5" [] 1
+                i 3 - resolved 2031-05-06T06:00..2031-05-06T08:00 "Loom stood" [] 2
+                i 1 - resolved 2031-05-06T06:00..2031-05-06T07:30 "Threads tear" [] 1
+                i 2 - monitoring 2031-05-06T05:00..? "Dye runs" [3] 3
+                m incident-4 scheduled 2031-05-10T06:00..? "New needles" [] 1
+                ? stage: 7
+            "#,
+        );
+        check(
+            NAME,
+            "v3-incidents",
+            r#"
+                degraded - Recent Absent
+                i 3 - identified 2031-05-06T06:00..? "Dust" [] 0
+                i 2 - resolved 2031-05-06T05:00..2031-05-06T08:00 "Dye runs" [Dye] 3
+            "#,
+        );
+    }
+
+    #[test]
+    fn schedules_of_both_versions() {
+        check(
+            NAME,
+            "v2-schedules",
+            r#"
+                unknown - Absent Recent
+                m 4 scheduled 2031-05-11T06:00..? "Oiling" [1] 1
+                m 3 completed 2031-04-11T06:00..2031-04-11T08:00 "Was oiled" [] 0
+            "#,
+        );
+        check(
+            NAME,
+            "v3-schedules",
+            r#"
+                unknown - Absent Recent
+                m 1 in_progress 2031-05-11T06:00..2031-05-11T08:00 "Oiling" [] 1
+            "#,
+        );
+    }
+
+    #[test]
+    fn an_empty_list_is_what_its_address_says() {
+        for (path, want) in [
+            ("/api/v1/components?per_page=20", Some(Carries { components: true, ..Carries::default() })),
+            ("/api/v1/incidents", Some(Carries { incidents: Listing::Recent, ..Carries::default() })),
+            ("/eu/api/schedules", Some(Carries { maintenances: Listing::Recent, ..Carries::default() })),
+            ("/api/v1/components/groups", Some(Carries::default())),
+            ("/api/v1/metrics", None),
+        ] {
+            let url = url::Url::parse(&format!("https://status.weaver.example{path}")).unwrap();
+            let page = super::super::read(&Document { url: Some(&url), text: r#"{"data": []}"#.into() }, None);
+            assert_eq!(page.ok().map(|page| page.carries), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn documents_of_one_page_name_one_another() {
+        let read = |name: &str| fixture(NAME, name, None).unwrap();
+        let page = super::super::joined(read("v2-components"), ["v2-incidents", "v2-schedules", "v2-groups"].map(read));
+        let named = |touches: &[Touched]| touches.iter().map(|t| t.name.clone()).collect::<String>();
+        assert_eq!(page.components[0].group.as_deref(), Some("Upstairs"));
+        assert_eq!(page.incidents.iter().map(|i| named(&i.touches)).collect::<String>(), "Dye");
+        assert_eq!(page.maintenances.iter().map(|m| named(&m.touches)).collect::<String>(), "Loom");
+        assert_eq!(page.carries, Carries { components: true, incidents: Listing::Recent, maintenances: Listing::Recent });
+        assert_eq!(page.incidents[3].updates[0].body, "We watch & wait.");
+    }
+}

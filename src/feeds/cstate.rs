@@ -272,3 +272,64 @@ fn impact(word: &str) -> Option<Impact> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, fixture};
+    use super::*;
+
+    #[test]
+    fn an_issue_under_several_systems_is_one() {
+        check(
+            NAME,
+            "index-ok",
+            r#"
+                operational components Open Absent
+                c Apples Trees / Apples: operational
+                c Press Cellar / Press: operational
+                i https://status.orchard.example/issues/winter/ none - 2031-04-01T04:00..? "We close in winter" [] 0
+            "#,
+        );
+        check(
+            NAME,
+            "index-down",
+            r#"
+                partial_outage components Open Absent
+                c Apples Trees / Apples: major_outage
+                c Pears Trees / Pears: major_outage
+                c Cellar / Press Cellar / Press: operational
+                c Shed / Press Shed / Press: partial_outage
+                c Bees Trees / Bees: unknown
+                i https://status.orchard.example/issues/screw/ - - 2031-05-06T06:00..? "A screw is loose" [Press] 0
+                i https://status.orchard.example/issues/frost/ critical - 2031-05-06T06:00..? "Frost" [Apples, Pears] 0
+                i https://status.orchard.example/issues/worm/ minor - 2031-05-05T06:00..? "Worms" [Apples] 0
+                i https://status.orchard.example/issues/winter/ none - 2031-04-01T04:00..? "We close in winter" [] 0
+                ? impact: wobbly
+                ? status: humming
+            "#,
+        );
+    }
+
+    #[test]
+    fn the_history_has_what_is_over() {
+        check(
+            NAME,
+            "issues",
+            r#"
+                major_outage - Recent Absent
+                i https://status.orchard.example/issues/winter/ none - 2031-05-06T06:00..? "We close in winter" [] 0
+                i https://status.orchard.example/issues/frost/ critical - 2031-05-06T06:00..? "Frost" [Apples, Pears] 0
+                i https://status.orchard.example/issues/wasps/ major resolved 2031-05-04T06:00..2031-05-04T08:00 "Wasps" [Press] 0
+                i https://status.orchard.example/issues/hail/ critical resolved 2031-05-03T06:00..2031-05-03T06:00 "Hail" [Apples] 0
+            "#,
+        );
+    }
+
+    #[test]
+    fn an_announcement_is_neither_open_nor_over() {
+        let page = fixture(NAME, "index-down", None).unwrap();
+        let open: Vec<&str> = page.incidents.iter().filter(|i| i.is_open()).map(|i| i.title.as_str()).collect();
+        assert_eq!(open, ["A screw is loose", "Frost", "Worms"]);
+        assert_eq!(page.updated_at.map(|at| at.to_string()).as_deref(), Some("2031-05-06T09:30:00.000Z"));
+    }
+}

@@ -72,10 +72,10 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         let Some(id) = notes::id(endpoint.key.as_str()) else { continue };
         let results = api::listed::<&RawValue, RESULTS_MAX>(endpoint.results, "results of an endpoint")?;
         budget.updates(results.len())?;
-        let newest =
-            results.into_iter().filter_map(json::element::<Outcome>).max_by_key(|r| (r.timestamp.instant(), r.success.0 != Some(false)));
+        // The newest is the last; of those of one instant, too.
+        let newest = results.into_iter().filter_map(json::element::<Outcome>).max_by_key(|result| result.timestamp.instant());
         let success = newest.as_ref().and_then(|r| r.success.0);
-        updated_at = updated_at.max(newest.and_then(|r| r.timestamp.instant()));
+        updated_at = updated_at.max(newest.and_then(|r| r.timestamp.instant()).filter(|at| at.as_millis() > 0));
         components.push(Component {
             name: notes.line(endpoint.name.as_str()).unwrap_or_else(|| id.clone()),
             group: notes.line(endpoint.group.as_str()),
@@ -95,4 +95,42 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         oddities: notes.oddities(),
         ..Page::blank(NAME)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+    use super::*;
+
+    #[test]
+    fn the_newest_result_counts() {
+        check(
+            NAME,
+            "statuses",
+            r#"
+                partial_outage components Absent Absent
+                c core_web core / Web: operational
+                c core_mail core / Mail: major_outage
+                c _new New: unknown
+                c _newer Newer: unknown
+            "#,
+        );
+        check(
+            NAME,
+            "statuses-same-instant",
+            r#"
+                major_outage components Absent Absent
+                c core_web core / Web: major_outage
+            "#,
+        );
+    }
+
+    #[test]
+    fn an_empty_list_is_ours_where_gatus_has_its_own() {
+        for (path, is_ours) in [("/api/v1/endpoints/statuses", true), ("/", false)] {
+            let url = url::Url::parse(&format!("https://status.example{path}")).unwrap();
+            let page = super::super::read(&Document { url: Some(&url), text: "[]".into() }, None);
+            assert_eq!(page.is_ok_and(|page| page.components.is_empty() && page.overall == Status::Unknown), is_ours, "{path}");
+        }
+    }
 }

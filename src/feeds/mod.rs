@@ -87,6 +87,7 @@ pub const FORMATS: &[Format] = &[
     incidentio::FORMAT,
     statuspage::FORMAT,
     betterstack::FORMAT,
+    cachet::FORMAT,
     cstate::FORMAT,
     gatus::FORMAT,
     instatus::FORMAT,

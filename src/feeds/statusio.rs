@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::budget::{Budget, TOUCHED_MAX};
+use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
 use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, text};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -160,8 +160,8 @@ fn hint(web_page: &Document) -> Vec<Url> {
 
 #[derive(Default)]
 struct Reader {
-    /// The locations of each component.
-    places: BTreeMap<String, BTreeSet<String>>,
+    /// The locations of each component, with their names.
+    places: BTreeMap<String, BTreeMap<String, String>>,
     notes: Notes,
     budget: Budget,
 }
@@ -191,12 +191,16 @@ impl Reader {
 
     fn leaf(&mut self, component: &str, name: &str, container: &Place) -> Result<Option<Component>, Unreadable> {
         let Some(id) = notes::id(container.id.as_str().or(container.name.as_str())) else { return Ok(None) };
-        self.places.entry(component.to_owned()).or_default().insert(id.clone());
+        let region = self.notes.line(container.name.as_str()).unwrap_or_else(|| id.clone());
+        let known = self.places.entry(component.to_owned()).or_default().entry(id.clone()).or_insert_with(|| region.clone());
+        if region < *known {
+            known.clone_from(&region);
+        }
         Ok(Some(Component {
             id: leaf_id(&self.budget.copy(component)?, &id),
             name: self.budget.copy(name)?,
             group: None,
-            region: Some(self.notes.line(container.name.as_str()).unwrap_or(id)),
+            region: Some(region),
             status: self.status(&container.status_code, &container.status),
         }))
     }
@@ -269,7 +273,8 @@ impl Reader {
         Ok((updates, newest.map(|(_, post)| post)))
     }
 
-    /// Each affected component at each affected location that it has; without any such location, the component.
+    /// Each affected component at each affected location that it has; without any such location, at all of them. With the
+    /// location's name where there are several.
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
         let affected = |raw| api::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components");
         let (components, containers) = (affected(event.components_affected)?, affected(event.containers_affected)?);
@@ -280,21 +285,27 @@ impl Reader {
         for one in components.into_iter().filter_map(json::element::<Affected>) {
             let Some(id) = notes::id(one._id.as_str().or(one.name.as_str())) else { continue };
             let name = self.notes.line(one.name.as_str()).unwrap_or_else(|| id.clone());
-            let places: Vec<&String> = self.places.get(&id).into_iter().flatten().collect();
-            self.budget.touched(places.len())?;
-            let at_places: Vec<&String> = places.iter().copied().filter(|place| containers.contains(*place)).collect();
-            let at_places = if at_places.is_empty() { places } else { at_places };
-            if at_places.is_empty() {
-                touches.insert(id.clone(), Touched { id: Some(id), name });
+            let Some(places) = self.places.get(&id).filter(|places| !places.is_empty()) else {
+                named(&mut touches, id, name);
                 continue;
-            }
-            for place in at_places {
+            };
+            self.budget.touched(places.len())?;
+            let is_anywhere = !places.keys().any(|place| containers.contains(place));
+            for (place, region) in places.iter().filter(|(place, _)| is_anywhere || containers.contains(*place)) {
                 let leaf = leaf_id(&self.budget.copy(&id)?, place);
-                touches.insert(leaf.clone(), Touched { id: Some(leaf), name: self.budget.copy(&name)? });
+                let name = self.budget.copy(&name)?;
+                let name = if places.len() == 1 { name } else { format!("{name} / {}", self.budget.copy(region)?) };
+                named(&mut touches, leaf, text::line(&name, text::TITLE_CHARS).text);
             }
         }
-        debug_assert!(touches.len() <= TOUCHED_MAX);
         Ok(touches.into_values().collect())
+    }
+}
+
+/// Where one thing has two names, the first by the alphabet counts.
+fn named(touches: &mut BTreeMap<String, Touched>, id: String, name: String) {
+    if touches.get(&id).is_none_or(|known| name < known.name) {
+        touches.insert(id.clone(), Touched { id: Some(id), name });
     }
 }
 
@@ -359,5 +370,81 @@ fn maintenance_stage(code: &str) -> Option<Stage> {
         "300" => Some(Stage::Verifying),
         "400" => Some(Stage::Completed),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, fixture};
+    use super::*;
+
+    #[test]
+    fn a_component_at_a_location_has_a_state() {
+        check(
+            NAME,
+            "status-operational",
+            r#"
+                operational components OpenOnly OpenOnly
+                c 6a00000000000000000000c1/6a00000000000000000000e1 Ferry: operational
+                c 6a00000000000000000000c1/6a00000000000000000000e2 Ferry: operational
+                c 6a00000000000000000000c2 Tickets: operational
+            "#,
+        );
+        check(
+            NAME,
+            "status-disruption",
+            r#"
+                partial_outage components OpenOnly OpenOnly
+                c 6a00000000000000000000c1/6a00000000000000000000e1 Ferry: operational
+                c 6a00000000000000000000c1/6a00000000000000000000e2 Ferry: major_outage
+                c 6a00000000000000000000c2/6a00000000000000000000e1 Tickets: partial_outage
+                c 6a00000000000000000000c3/6a00000000000000000000e2 Timetable: degraded
+                c 6a00000000000000000000c3/6a00000000000000000000e1 Timetable: unknown
+                i 6a00000000000000000000i1 major monitoring 2031-05-06T06:00..? "The southern ferry is away" [Ferry / South, Tickets] 2
+                i 6a00000000000000000000i2 critical identified 2031-05-06T05:00..? "Somebody read the timetable" [Timetable / North, Timetable / South, Pier] 1
+                i 6a00000000000000000000i3 - - 2031-05-04T05:00..? "Incident 6a00000000000000000000i3" [] 1
+                m 6a00000000000000000000m2 scheduled 2031-06-06T05:00..2031-06-06T06:00 "New rope" [] 0
+                m 6a00000000000000000000m1 in_progress 2031-05-06T05:00..2031-05-08T05:00 "New planks" [Tickets] 1
+                ? impact: 900
+                ? stage: 900
+                ? status: Fog
+            "#,
+        );
+    }
+
+    #[test]
+    fn numbers_may_be_texts() {
+        check(
+            NAME,
+            "status-numbers-as-text",
+            r#"
+                degraded components OpenOnly OpenOnly
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_page_names_its_document() {
+        let id = "6a0000000000000000000abc";
+        let found = format!("https://api.status.io/1.0/status/{id}");
+        for (html, want) in [
+            (format!("<a href='https://status.io/pages/{id}'>"), Some(&found)),
+            (format!("<a href=\"/pages/history/{id}\"></a> Powered by status.io"), Some(&found)),
+            (format!("<a href=/pages/incident/{id}/6a00000000000000000000ff> Status.io status.io"), Some(&found)),
+            (format!("<a href='https://elsewhere.example/pages/{id}'>"), None),
+            (format!("<a href='https://status.io/pages/{id}0'>"), None),
+            ("<a href='https://status.io/pages/'>".to_owned(), None),
+            ("status.io /pages/é".to_owned(), None),
+        ] {
+            let hints = hint(&Document { url: None, text: html.as_str().into() });
+            assert_eq!(hints.first().map(ToString::to_string).as_ref(), want, "{html}");
+        }
+    }
+
+    #[test]
+    fn locations_are_regions() {
+        let page = fixture(NAME, "status-operational", None).unwrap();
+        let regions: Vec<_> = page.components.iter().map(|c| c.region.as_deref()).collect();
+        assert_eq!(regions, [Some("North"), Some("South"), None]);
     }
 }

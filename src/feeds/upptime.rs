@@ -84,3 +84,34 @@ fn status(word: &str) -> Option<Status> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+    use super::NAME;
+
+    #[test]
+    fn sites() {
+        check(
+            NAME,
+            "summary-all-up",
+            r#"
+                operational components Absent Absent
+                c website Website: operational
+                c mail Mail: operational
+            "#,
+        );
+        check(
+            NAME,
+            "summary-down",
+            r#"
+                partial_outage components Absent Absent
+                c website Website: operational
+                c mail Mail: major_outage
+                c shop shop: degraded
+                c blog Blog: unknown
+                ? status: sideways
+            "#,
+        );
+    }
+}

@@ -248,3 +248,66 @@ fn maintenance_stage(word: &str) -> Option<Stage> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, fixture};
+    use super::*;
+
+    #[test]
+    fn names_and_what_is_announced() {
+        check(
+            NAME,
+            "status-page",
+            r#"
+                degraded components OpenOnly OpenOnly
+                c 7 Oven / Heat: unknown
+                c 8 Oven / Timer: unknown
+                c 9 Shop / Till: unknown
+                i 4 - - 2031-05-06T06:00..? "No bread" [] 1
+                m 4 scheduled 2031-05-07T08:00..2031-05-07T09:00 "Every week" [] 0
+                m 3 in_progress 2031-05-06T06:00..2031-05-06T08:00 "Sweeping" [] 1
+                m 6 - ?..? "Odd" [] 0
+                m 5 completed ?..? "Switched off" [] 0
+                ? stage: sleeping
+            "#,
+        );
+        check(
+            NAME,
+            "status-page-2",
+            r#"
+                degraded components OpenOnly OpenOnly
+                i 5 - - 2031-05-06T06:00..? "Burnt" [] 1
+                i 6 - resolved 2031-05-05T06:00..2031-05-05T08:00 "Was raw" [] 1
+            "#,
+        );
+    }
+
+    #[test]
+    fn the_newest_heartbeat_counts() {
+        check(
+            NAME,
+            "heartbeat",
+            r#"
+                partial_outage components Absent Absent
+                c 10 10: unknown
+                c 11 11: maintenance
+                c 12 12: unknown
+                c 13 13: unknown
+                c 7 7: major_outage
+                c 8 8: unknown
+                c 9 9: operational
+                ? status: 9
+            "#,
+        );
+    }
+
+    #[test]
+    fn both_documents_are_one_page() {
+        let [page, beats] = ["status-page", "heartbeat"].map(|name| fixture(NAME, name, None).unwrap());
+        let page = super::super::joined(page, [beats]);
+        let states: Vec<_> = page.components.iter().take(3).map(|c| (c.name.as_str(), c.status)).collect();
+        assert_eq!(states, [("Heat", Status::MajorOutage), ("Timer", Status::Unknown), ("Till", Status::Operational)]);
+        assert_eq!((page.overall, page.incidents.len(), page.name.as_deref()), (Status::PartialOutage, 1, Some("Bakery")));
+    }
+}

@@ -291,3 +291,38 @@ impl Reader<'_> {
         Ok(updates)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::NAME;
+    use crate::feeds::tests::{check, fixture};
+
+    #[test]
+    fn what_the_page_carries_is_read() {
+        check(
+            NAME,
+            "page.html",
+            r#"
+                partial_outage components OpenOnly OpenOnly
+                c 01ZQ0QVARRY0COMP0000000001 Pit / Cutting: operational
+                c 01ZQ0QVARRY0COMP0000000002 Pit / Hauling: major_outage
+                c 01ZQ0QVARRY0COMP0000000003 Washing: degraded
+                c 01ZQ0QVARRY0COMP0000000005 Scales: operational
+                i 01ZQ0QVARRY0INC0000000001 critical monitoring 2031-05-06T06:00..? "Carts stand still" [Hauling] 4
+                i 01ZQ0QVARRY0INC0000000002 - - 2031-05-06T05:00..? "$5 fee shown twice" [] 0
+                m 01ZQ0QVARRY0MNT0000000001 scheduled 2031-05-10T08:00..2031-05-10T09:00 "Sharper saws" [Cutting] 1
+                ? stage: pondering
+            "#,
+        );
+    }
+
+    #[test]
+    fn long_texts_stand_elsewhere_in_the_page() {
+        let page = fixture(NAME, "page.html", None).unwrap();
+        assert_eq!((page.name.as_deref(), page.url.as_deref()), (Some("Quarry"), Some("https://status.quarry.example/")));
+        let bodies: Vec<&str> = page.incidents[0].updates.iter().map(|u| u.body.as_str()).collect();
+        assert!(bodies[0].is_empty() && bodies[2].starts_with("The wheel, from") && bodies[3] == "A wheel broke.", "{bodies:?}");
+        let hidden = page.components.iter().find(|c| c.name == "Secret");
+        assert_eq!(hidden, None);
+    }
+}

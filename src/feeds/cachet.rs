@@ -33,7 +33,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// What a document is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Components,
     Groups,
@@ -164,11 +164,9 @@ impl Facts<'_> {
 impl<'d> Body<'d> {
     fn of(document: &'d Document) -> Option<(Body<'d>, Part)> {
         let body: Body<'d> = document.text.contains("\"data\"").then(|| json::read(NAME, &document.text).ok())??;
-        let part = match body.data.0.as_ref()?.iter().find_map(|raw| json::element::<Thing>(raw).map(|thing| (raw, thing))) {
-            Some((raw, thing)) => part(raw, &thing)?,
-            None if body.data.0.as_ref().is_some_and(Vec::is_empty) => part_by_address(document)?,
-            None => return None,
-        };
+        let data = body.data.0.as_ref()?;
+        let part = data.iter().filter_map(|raw| part(raw, &json::element::<Thing>(raw)?)).min();
+        let part = part.or_else(|| part_by_address(document).filter(|_| data.is_empty()))?;
         Some((body, part))
     }
 }
@@ -224,6 +222,9 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     for raw in data {
         let Some(thing) = json::element::<Thing>(raw) else { continue };
         let Some(facts) = json::element::<Facts>(thing.attributes.unwrap_or(raw)) else { continue };
+        if self::part(raw, &thing).is_some_and(|other| other != part) {
+            continue;
+        }
         match part {
             Part::Components => page.components.extend(reader.component(&thing, &facts, None)?),
             Part::Groups => page.components.extend(reader.group(&facts)?),

@@ -48,10 +48,10 @@ impl Endpoint<'_> {
 fn recognise(document: &Document) -> Option<&'static str> {
     let is_here = document.url.is_some_and(|url| url.path().ends_with(PATH));
     let endpoints = endpoints(&document.text).ok()?;
-    match endpoints.iter().find_map(|raw| json::element::<Endpoint>(raw)) {
-        Some(first) => first.is_one().then_some("a list of name, key, results"),
-        None => (endpoints.is_empty() && is_here).then_some("an empty list where Gatus lists its endpoints"),
+    if endpoints.iter().filter_map(|raw| json::element(raw)).any(|endpoint: Endpoint| endpoint.is_one()) {
+        return Some("a list of name, key, results");
     }
+    (endpoints.is_empty() && is_here).then_some("an empty list where Gatus lists its endpoints")
 }
 
 fn endpoints(text: &str) -> Result<Vec<&RawValue>, Unreadable> {

@@ -40,8 +40,8 @@ impl Site<'_> {
 
 fn recognise(document: &Document) -> Option<&'static str> {
     let sites = sites(&document.text).ok()?;
-    let mut first = sites.iter().filter_map(|raw| json::element::<Site>(raw));
-    first.next().filter(Site::is_one).map(|_| "a list of slug, status, uptime")
+    let is_one = sites.iter().filter_map(|raw| json::element(raw)).any(|site: Site| site.is_one());
+    is_one.then_some("a list of slug, status, uptime")
 }
 
 fn sites(text: &str) -> Result<Vec<&RawValue>, Unreadable> {

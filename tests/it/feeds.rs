@@ -174,9 +174,11 @@ fn captured_document(format: &str, label: &str, page: Result<Page, Unreadable>, 
     let is_work: fn(&Value) -> bool = |v| v["attributes"]["report_type"] == "maintenance";
     let issues: BTreeSet<String> = of("/systems").iter().flat_map(|v| list(v, "unresolvedIssues")).map(|v| text(&v["permalink"])).collect();
     let want = match format {
-        "betterstack" => {
-            (included("status_page_resource", |_| true), included("status_report", |v| v["attributes"]["report_type"] != "maintenance"), included("status_report", is_work))
-        }
+        "betterstack" => (
+            included("status_page_resource", |_| true),
+            included("status_report", |v| v["attributes"]["report_type"] != "maintenance"),
+            included("status_report", is_work),
+        ),
         "cachet" => (of("/data").len(), 0, 0),
         "cstate" => (of("/systems").len(), issues.len() + of("/pinnedIssues").len() + of("/pages").len(), 0),
         "gatus" | "upptime" => (of("").len(), 0, 0),

@@ -45,11 +45,9 @@ pub fn is(document: &Document) -> bool {
     let path = document.url.map_or("", |url| url.path());
     let is_here = path.ends_with("/components.json") && !path.ends_with("/api/v2/components.json");
     let Some(listed) = listed(&document.text).ok().and_then(|list| list.0) else { return false };
-    match listed.iter().find_map(|raw| json::element::<Entry>(raw)) {
-        // A group has no state, but children.
-        Some(first) => first.status.as_str().map_or(first.children.is_some() && first.is_parent.0.is_some(), is_word),
-        None => is_here && listed.is_empty(),
-    }
+    // A group has no state, but children.
+    let is_one = |entry: Entry| entry.status.as_str().map_or(entry.children.is_some() && entry.is_parent.0.is_some(), is_word);
+    listed.iter().filter_map(|raw| json::element(raw)).any(is_one) || (is_here && listed.is_empty())
 }
 
 pub fn parse(document: &Document) -> Result<Page, Unreadable> {

@@ -1,3 +1,5 @@
+//! Hand-made documents and a page in the platform's layout.
+
 use super::*;
 use crate::feeds::tests::{check, fixture};
 

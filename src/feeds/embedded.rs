@@ -15,6 +15,8 @@ use super::json::Text;
 const PUSH: &str = "self.__next_f.push([1,";
 /// Objects of one name that are looked at: each may be as long as the whole text.
 const TRIES_MAX: usize = 16;
+/// Long texts that are kept: a page has a few.
+const TEXTS_MAX: usize = 10_000;
 
 /// Whether a page is made that way, and mentions `name`.
 pub fn mentions(html: &str, name: &str) -> bool {
@@ -58,7 +60,7 @@ impl Embedded {
     pub fn texts(&self) -> Texts<'_> {
         let mut rows = HashMap::new();
         let mut rest = self.text.as_str();
-        while !rest.is_empty() {
+        while !rest.is_empty() && rows.len() < TEXTS_MAX {
             match text_row(rest) {
                 Some((id, text, after)) => {
                     rows.insert(id, text);

@@ -4,9 +4,12 @@
 //! Times have no zone and are UTC, but for windows of maintenance, which are in the zone that stands beside them. Only what is
 //! pinned is listed: an incident that is gone is over.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::budget::Budget;
@@ -38,7 +41,8 @@ struct Body<'d> {
     public_group_list: List<&'d RawValue, COMPONENTS_MAX>,
     #[serde(borrow)]
     maintenance_list: List<&'d RawValue, INCIDENTS_MAX>,
-    heartbeat_list: Lax<BTreeMap<String, &'d RawValue>>,
+    #[serde(borrow)]
+    heartbeat_list: Beats<'d>,
 }
 
 #[derive(Default, Deserialize)]
@@ -97,6 +101,38 @@ struct Planned<'d> {
 struct Slot {
     start_date: Text,
     end_date: Text,
+}
+
+/// The heartbeats of each monitor by its id. Of more monitors than are read one more is kept.
+#[derive(Default)]
+struct Beats<'d>(Option<BTreeMap<String, &'d RawValue>>);
+
+impl<'d> Deserialize<'d> for Beats<'d> {
+    fn deserialize<D: Deserializer<'d>>(d: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(d)?.get();
+        let read = raw.starts_with('{').then(|| serde_json::Deserializer::from_str(raw).deserialize_map(Monitors).ok());
+        Ok(Beats(read.flatten()))
+    }
+}
+
+struct Monitors;
+
+impl<'d> Visitor<'d> for Monitors {
+    type Value = BTreeMap<String, &'d RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("heartbeats by monitor")
+    }
+
+    fn visit_map<A: MapAccess<'d>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut monitors = BTreeMap::new();
+        while let Some((id, beats)) = map.next_entry::<Cow<str>, &RawValue>()? {
+            if monitors.len() <= COMPONENTS_MAX {
+                monitors.insert(id.into_owned(), beats);
+            }
+        }
+        Ok(monitors)
+    }
 }
 
 impl<'d> Body<'d> {

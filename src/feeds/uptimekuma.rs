@@ -107,8 +107,8 @@ struct Slot {
 #[derive(Default)]
 struct Beats<'d>(Option<BTreeMap<String, &'d RawValue>>);
 
-impl<'d> Deserialize<'d> for Beats<'d> {
-    fn deserialize<D: Deserializer<'d>>(d: D) -> Result<Self, D::Error> {
+impl<'d, 'b: 'd> Deserialize<'b> for Beats<'d> {
+    fn deserialize<D: Deserializer<'b>>(d: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(d)?.get();
         let read = raw.starts_with('{').then(|| serde_json::Deserializer::from_str(raw).deserialize_map(Monitors).ok());
         Ok(Beats(read.flatten()))

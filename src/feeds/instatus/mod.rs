@@ -217,7 +217,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn text<'t>(&self, raw: &'t Text) -> Option<String> {
+    fn text(&self, raw: &Text) -> Option<String> {
         match &self.texts {
             Some(texts) => texts.read(raw).map(str::to_owned),
             None => raw.as_str().map(str::to_owned),

@@ -9,19 +9,30 @@
 //!
 //! Not here: fetching, when to ask again, what the daemon makes of a page.
 
+pub mod betterstack;
+pub mod cachet;
+pub mod cstate;
+pub mod gatus;
 pub mod incidentio;
+pub mod instatus;
 pub mod json;
 pub mod notes;
 pub mod rss;
+pub mod statusio;
 pub mod statuspage;
 pub mod text;
+pub mod upptime;
+pub mod uptimekuma;
 
+mod budget;
 mod document;
+mod embedded;
 mod joined;
 mod places;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use document::{Document, Kind};
 pub use joined::joined;
@@ -72,7 +83,19 @@ impl Format {
 }
 
 /// Every format, in the order in which they are asked whether a document is theirs.
-pub const FORMATS: &[Format] = &[incidentio::FORMAT, statuspage::FORMAT, rss::FORMAT];
+pub const FORMATS: &[Format] = &[
+    incidentio::FORMAT,
+    statuspage::FORMAT,
+    betterstack::FORMAT,
+    cachet::FORMAT,
+    cstate::FORMAT,
+    gatus::FORMAT,
+    instatus::FORMAT,
+    statusio::FORMAT,
+    upptime::FORMAT,
+    uptimekuma::FORMAT,
+    rss::FORMAT,
+];
 
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|f| f.name == name)

@@ -175,6 +175,9 @@ pub(super) const STATUS_PAGE: &[Key] = &[
     Key::new("components", Shape::TextList, "[]", "ids, names, globs or \"Group / Name\" of what we use; none: all"),
     Key::new("groups", Shape::TextList, "[]", "groups of components that we use, or globs; none: all"),
     Key::new("regions", Shape::TextList, "[]", "regions that we use, or globs; none: all"),
+    Key::new("map", Shape::TextMap, "{}", "for generic_json and generic_html: where things are, as JSONPath or CSS selector"),
+    Key::new("words", Shape::TextMap, "{}", "for the same: what a word of the page is in ours, as { ok = \"operational\" }"),
+    Key::new("headers", Shape::SecretMap, "{}", "sent with each request to the page's own host"),
     Key::new("interval", Shape::Duration, "", "time between two reads; default: 60s, less while something is wrong"),
     Key::new("timeout", Shape::Duration, "\"15s\"", "one deadline for the whole read"),
     Key::new("stale_after", Shape::Duration, "\"15m\"", "an alert when nothing could be read for this long"),
@@ -186,7 +189,7 @@ pub(super) const STATUS_PAGE: &[Key] = &[
 
 /// Keys of `[defaults.status_pages]`: what several pages can share.
 pub(super) fn status_page_defaults() -> Vec<Key> {
-    let own = ["url", "name", "components", "groups"];
+    let own = ["url", "name", "components", "groups", "map", "words", "headers"];
     STATUS_PAGE.iter().filter(|key| !own.contains(&key.name)).copied().collect()
 }
 

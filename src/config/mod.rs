@@ -32,9 +32,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use url::Url;
 
 use crate::channels::{self, Channel};
+use crate::feeds::Mapping;
 use crate::model::{CheckId, Fault, Route, Terms, Value, VendorId};
 use crate::probes::{self, Probe, Workshop};
 
@@ -196,6 +198,18 @@ pub struct StatusPage {
     pub allow_private: bool,
     pub enabled: bool,
     pub labels: BTreeMap<String, String>,
+    pub way: Arc<Way>,
+}
+
+/// How a page is asked for and read, beyond its address and format.
+#[derive(Debug, Default)]
+pub struct Way {
+    /// Sent to the page's own origin only. Values are marked as sensitive.
+    pub headers: HeaderMap,
+    /// Where things are, for the formats that have to be told.
+    pub mapping: Option<Mapping>,
+    /// Equal for what was written alike.
+    pub fingerprint: u64,
 }
 
 #[derive(Clone)]

@@ -3,14 +3,19 @@
 //! Without a page in the file the catalogue's is the one page. With one, the catalogue's address is used where the first
 //! leaves it out; a further page has to name its own. `status_pages = []` is no page.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
 use toml::de::DeTable;
 use url::Url;
 
 use super::catalog::{Entry, Reading};
 use super::diagnostics::{Level, Place};
 use super::reader::{Description, Desk, Table, Written, bad_name, read};
-use super::{StatusPage, daemon_file, keys, lint};
-use crate::model::Fault;
+use super::{StatusPage, Way, daemon_file, keys, lint};
+use crate::feeds::{self, Mapping};
+use crate::model::{Fault, Status};
 
 /// What a file says with `catalog`.
 pub(super) enum Named {
@@ -70,8 +75,10 @@ fn check_name(desk: &mut Desk, table: &Table, name: &str, others: &[String]) {
 fn page(desk: &mut Desk, table: &Table, name: &str, named: Option<&Named>) -> Option<StatusPage> {
     let [components, groups, regions] = ["components", "groups", "regions"].map(|key| filter(desk, table, key));
     let url = address(desk, table, named);
+    let way = way(desk, table);
     let settings = &table.settings;
     let page = StatusPage {
+        way: Arc::new(way?),
         name: name.to_string(),
         url: url?,
         format: settings.text("format")?.to_string(),
@@ -95,6 +102,56 @@ fn page(desk: &mut Desk, table: &Table, name: &str, named: Option<&Named>) -> Op
         lint::unreadable(desk, table.header.clone(), &table.subject, entry);
     }
     Some(page)
+}
+
+/// Headers, and where things are on a page that has to be told.
+fn way(desk: &mut Desk, table: &Table) -> Option<Way> {
+    let settings = &table.settings;
+    let format = settings.text("format")?;
+    let (map, words) = (settings.text_map("map")?, settings.text_map("words")?);
+    let mut way = Way::default();
+    let mut hash = DefaultHasher::new();
+    (map, words).hash(&mut hash);
+    for (name, value) in settings.secret_map("headers").into_iter().flatten() {
+        (name, value.expose()).hash(&mut hash);
+        let value = HeaderValue::from_str(value.expose()).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        match (HeaderName::try_from(name), value) {
+            (Ok(name), Ok(value)) => drop(way.headers.insert(name, value)),
+            _ => desk.fault(
+                table,
+                Fault::new("headers", format!("the header {name:?} cannot be sent"))
+                    .hint("a name of letters and dashes, a value on one line"),
+            ),
+        }
+    }
+    way.fingerprint = hash.finish();
+    let is_generic = [feeds::generic::JSON.name, feeds::generic::HTML.name].contains(&format);
+    match (is_generic, map.is_empty() && words.is_empty()) {
+        (false, true) => {}
+        (false, false) => {
+            let fault =
+                Fault::new(if map.is_empty() { "words" } else { "map" }, format!("format = {format:?} knows by itself where things are"));
+            desk.fault(table, fault.hint("write `format = \"generic_json\"` or \"generic_html\", or leave it out"));
+        }
+        (true, _) => {
+            let texts = |map: &'static str| settings.text_map(map).into_iter().flatten().map(|(name, text)| (name.as_str(), text.as_str()));
+            match Mapping::new(format, texts("map"), texts("words")) {
+                Ok(mapping) => way.mapping = Some(mapping),
+                Err(wrong) => {
+                    let key = if words.contains_key(&wrong.key) { "words" } else { "map" };
+                    let names = match key {
+                        "map" => feeds::generic::FIELDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+                        _ => Status::ALL.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", "),
+                    };
+                    desk.fault(table, Fault::new(key, format!("{:?} {}", wrong.key, wrong.why)).hint(format!("write one of {names}")));
+                }
+            }
+        }
+    }
+    Some(way)
 }
 
 /// What the page says, else what the catalogue knows.

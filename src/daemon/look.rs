@@ -5,9 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use url::Url;
 
 use crate::clock;
+use crate::config::Way;
 use crate::feeds::{self, Document, Format, Unreadable};
 use crate::fetch::{Ask, Fetch, FetchError, FetchErrorKind, Got, Reach, Validators};
 use crate::model::Page;
@@ -41,6 +43,7 @@ pub struct Target {
     pub url: Url,
     /// As configured; `None`: found out.
     pub format: Option<&'static Format>,
+    pub way: Arc<Way>,
     pub reach: Reach,
     pub timeout: Duration,
 }
@@ -267,7 +270,9 @@ struct Asker<'a> {
 impl Asker<'_> {
     async fn get(&self, url: &Url, validators: &Validators) -> Result<Got, FetchError> {
         let Target { reach, timeout, .. } = *self.target;
-        self.fetch.get(Ask { url, reach, within: timeout, validators, body_bytes_max: BODY_BYTES_MAX }).await
+        // What the configuration says goes to the host that it names, and to no other that a format or a web page leads to.
+        let headers = if url.origin() == self.target.url.origin() { self.target.way.headers.clone() } else { HeaderMap::new() };
+        self.fetch.get(Ask { url, headers: &headers, reach, within: timeout, validators, body_bytes_max: BODY_BYTES_MAX }).await
     }
 
     /// The live page with what the documents beside it say; `None`: nothing has changed.
@@ -423,6 +428,9 @@ impl Asker<'_> {
 
     /// Where the page may be as configured, then where it may be as anything else: it is told what it has become.
     fn candidates(&self) -> VecDeque<Url> {
+        if self.target.way.mapping.is_some() {
+            return [self.target.url.clone()].into();
+        }
         let as_configured = self.target.format.map(|format| feeds::candidates(&self.target.url, Some(format)));
         as_configured.into_iter().flatten().chain(feeds::candidates(&self.target.url, None)).collect()
     }
@@ -436,9 +444,9 @@ impl Asker<'_> {
 
     async fn parse(&self, url: &Url, got: &Got, format: Option<&'static Format>) -> Result<Page, Failed> {
         let (url, content_type, body) = (url.clone(), got.content_type.clone(), got.body.clone());
-        let wanted = self.target.format;
+        let (wanted, way) = (self.target.format, self.target.way.clone());
         let work = move || {
-            let document = Document::new(Some(&url), content_type.as_deref(), &body);
+            let document = Document::new(Some(&url), content_type.as_deref(), &body).mapped(way.mapping.as_ref());
             feeds::read(&document, format).map_err(|error| {
                 let elsewhere = if matches!(error, Unreadable::Html { .. }) { feeds::hinted(&document, wanted) } else { Vec::new() };
                 Failed { elsewhere, ..Failed::new(FailedReason::NotAPage, error.to_string()) }

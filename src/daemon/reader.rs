@@ -18,7 +18,7 @@ use url::Url;
 use super::inputs::Inputs;
 use super::look::{Looked, Memory, Remembered, Target, look};
 use crate::clock;
-use crate::config::{Config, StatusPage};
+use crate::config::{Config, StatusPage, Way};
 use crate::declared::pace::Pace;
 use crate::feeds::{self, Format};
 use crate::fetch::{Fetch, Reach, user_agent};
@@ -69,6 +69,7 @@ struct Identity {
     page: String,
     format: String,
     private: bool,
+    way: u64,
 }
 
 type Key = Arc<Identity>;
@@ -79,6 +80,7 @@ type Queue = BinaryHeap<Reverse<(Instant, Key)>>;
 struct Place {
     url: Url,
     format: Option<&'static Format>,
+    way: Arc<Way>,
     reach: Reach,
     timeout: Duration,
     written: Option<Duration>,
@@ -195,7 +197,13 @@ impl Reader {
             let host = self.hosts.entry(host_of(&place.url)).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST_MAX))).clone();
             let one = One {
                 key: key.clone(),
-                target: Target { url: place.url.clone(), format: place.format, reach: place.reach, timeout: place.timeout },
+                target: Target {
+                    url: place.url.clone(),
+                    format: place.format,
+                    way: place.way.clone(),
+                    reach: place.reach,
+                    timeout: place.timeout,
+                },
                 sources: place.sources.iter().map(|(source, _)| source.clone()).collect(),
                 interval: place.pace.interval(),
                 fetch: self.fetch.clone(),
@@ -258,7 +266,12 @@ impl Reader {
 }
 
 fn key(s: &Subscription) -> Key {
-    Arc::new(Identity { page: s.url.to_string(), format: s.page.format.clone(), private: s.page.allow_private })
+    Arc::new(Identity {
+        page: s.url.to_string(),
+        format: s.page.format.clone(),
+        private: s.page.allow_private,
+        way: s.page.way.fingerprint,
+    })
 }
 
 fn host_of(url: &Url) -> String {
@@ -272,6 +285,7 @@ fn place(s: &Subscription, key: &Key, old: Option<Place>, epoch: Instant) -> Pla
     let fresh = Place {
         url: s.url.clone(),
         format: feeds::format(&s.page.format),
+        way: s.page.way.clone(),
         reach,
         timeout: Duration::ZERO,
         written: None,

@@ -540,7 +540,7 @@ mod tests {
             ("/api/v1/metrics", None),
         ] {
             let url = url::Url::parse(&format!("https://status.weaver.example{path}")).unwrap();
-            let page = super::super::read(&Document { url: Some(&url), text: r#"{"data": []}"#.into() }, None);
+            let page = super::super::read(&Document { url: Some(&url), text: r#"{"data": []}"#.into(), mapping: None }, None);
             assert_eq!(page.ok().map(|page| page.carries), want, "{path}");
         }
     }

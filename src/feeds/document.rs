@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use super::text;
+use super::{Mapping, text};
 
 /// What a body looks like from its first bytes, whatever its `Content-Type` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Document<'d> {
     /// Where it came from; `None` for a file.
     pub url: Option<&'d Url>,
     pub text: Cow<'d, str>,
+    /// Where things are, if that is configured.
+    pub mapping: Option<&'d Mapping>,
 }
 
 /// More of a text is not kept, so that it is one that was cut off: a body of 10 MiB that is no text at all becomes three
@@ -38,7 +40,12 @@ impl<'d> Document<'d> {
         if text.len() > TEXT_BYTES_MAX {
             text = text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned().into();
         }
-        Document { url, text }
+        Document { url, text, mapping: None }
+    }
+
+    /// To be read as the configuration says.
+    pub fn mapped(self, mapping: Option<&'d Mapping>) -> Document<'d> {
+        Document { mapping, ..self }
     }
 
     pub fn kind(&self) -> Kind {

@@ -129,7 +129,7 @@ mod tests {
     fn an_empty_list_is_ours_where_gatus_has_its_own() {
         for (path, is_ours) in [("/api/v1/endpoints/statuses", true), ("/", false)] {
             let url = url::Url::parse(&format!("https://status.example{path}")).unwrap();
-            let page = super::super::read(&Document { url: Some(&url), text: "[]".into() }, None);
+            let page = super::super::read(&Document { url: Some(&url), text: "[]".into(), mapping: None }, None);
             assert_eq!(page.is_ok_and(|page| page.components.is_empty() && page.overall == Status::Unknown), is_ours, "{path}");
         }
     }

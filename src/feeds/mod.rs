@@ -13,6 +13,7 @@ pub mod betterstack;
 pub mod cachet;
 pub mod cstate;
 pub mod gatus;
+pub mod generic;
 pub mod incidentio;
 pub mod instatus;
 pub mod json;
@@ -35,6 +36,7 @@ mod tests;
 mod times;
 
 pub use document::{Document, Kind};
+pub use generic::Mapping;
 pub use joined::joined;
 pub use places::{candidates, hinted, page_address, place};
 pub use settle::settle;
@@ -84,6 +86,8 @@ impl Format {
 
 /// Every format, in the order in which they are asked whether a document is theirs.
 pub const FORMATS: &[Format] = &[
+    generic::JSON,
+    generic::HTML,
     incidentio::FORMAT,
     statuspage::FORMAT,
     betterstack::FORMAT,

@@ -436,7 +436,7 @@ mod tests {
             ("<a href='https://status.io/pages/'>".to_owned(), None),
             ("status.io /pages/é".to_owned(), None),
         ] {
-            let hints = hint(&Document { url: None, text: html.as_str().into() });
+            let hints = hint(&Document { url: None, text: html.as_str().into(), mapping: None });
             assert_eq!(hints.first().map(ToString::to_string).as_ref(), want, "{html}");
         }
     }

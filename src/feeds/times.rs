@@ -41,6 +41,14 @@ fn at_offset(text: &str, offset: Offset) -> Option<Timestamp> {
     })
 }
 
+/// Seconds since 1970, or milliseconds where they are too many to be seconds.
+pub fn epoch(text: &str) -> Option<Timestamp> {
+    /// The year 5138 in seconds, March 1973 in milliseconds.
+    const SECONDS_BELOW: i64 = 100_000_000_000;
+    let number: i64 = short(text)?.parse().ok()?;
+    Some(Timestamp::from_millis(if number.abs() < SECONDS_BELOW { number * 1000 } else { number }))
+}
+
 /// `+0200`, `+02:00`, `Z`
 fn seconds_east(text: &str) -> Option<Offset> {
     let (sign, digits) = match text.as_bytes().first()? {

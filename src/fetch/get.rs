@@ -28,6 +28,8 @@ pub struct Validators {
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
     pub url: &'a Url,
+    /// For the origin of `url` alone: a redirect to another gets none of them.
+    pub headers: &'a HeaderMap,
     pub reach: Reach,
     /// For everything: redirects and the whole body too.
     pub within: Duration,
@@ -82,6 +84,9 @@ impl Fetch {
 
     async fn ask_once(&self, url: &Url, ask: &Ask<'_>) -> Result<reqwest::Response, FetchError> {
         let mut request = self.readers[ask.reach as usize].get(url.clone()).header(ACCEPT_ENCODING, "gzip");
+        if url.origin() == ask.url.origin() {
+            request = request.headers(ask.headers.clone());
+        }
         let conditions: [(HeaderName, &Option<String>); 2] =
             [(IF_NONE_MATCH, &ask.validators.etag), (IF_MODIFIED_SINCE, &ask.validators.last_modified)];
         for (name, value) in conditions {

@@ -1,5 +1,6 @@
 //! Against real sockets on the loopback address, with the limits shortened.
 
+use reqwest::header::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -147,6 +148,7 @@ async fn got(answer: &'static str, bytes_max: usize) -> Result<Got, FetchError> 
     fetch()
         .get(Ask {
             url: &url,
+            headers: &HeaderMap::new(),
             reach: Reach::Public,
             within: Duration::from_millis(700),
             validators: &validators,

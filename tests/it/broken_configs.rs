@@ -211,6 +211,10 @@ fn vendor_cases() -> Vec<Case> {
             "status-page-filters",
             "catalog = \"github\"\n[[status_pages]]\nformat = \"statuspgae\"\ncomponents = [\"API\", \"Actions [beta\", \"\"]\ngroups = \"***\"\nregions = [3]\n[[status_pages]]\nurl = \"https://status.example\"\nformat = \"own\"\n",
         ),
+        vendor(
+            "pages-that-are-told",
+            "[[status_pages]]\nurl = \"https://status.example\"\nmap = { overall = \"$.x\" }\n[[status_pages]]\nurl = \"https://status.example\"\nformat = \"generic_json\"\n[[status_pages]]\nurl = \"https://status.example\"\nformat = \"generic_json\"\nmap = { overall = \"$.[\" }\n[[status_pages]]\nurl = \"https://status.example\"\nformat = \"generic_html\"\nmap = { overall = \"h1\", mood = \"p\" }\nheaders = { \"bad name\" = \"x\" }\n[[status_pages]]\nurl = \"https://status.example\"\nformat = \"generic_html\"\nmap = { overall = \"h1\" }\nwords = { fine = \"good\" }\n",
+        ),
         main_file("defaults-status-pages", "[defaults.status_pages]\nformat = \"Statuspage\"\nregions = [\"[\"]\n")
             .vendor("acme.toml", "catalog = \"github\"\n"),
         vendor(

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use http::HeaderMap;
 use url::Url;
 
 use crate::cli::Failure;
@@ -130,7 +131,15 @@ async fn ask(fetch: &Fetch, asked: &Url, candidate: &Url, format: Option<&'stati
 
 async fn get(fetch: &Fetch, url: &Url) -> Result<Got, Why> {
     // The address was typed by whoever reads the answer: a private one is meant.
-    let ask = Ask { url, reach: Reach::Private, within: WITHIN, validators: &Validators::default(), body_bytes_max: BODY_BYTES_MAX };
+    let headers = HeaderMap::new();
+    let ask = Ask {
+        url,
+        headers: &headers,
+        reach: Reach::Private,
+        within: WITHIN,
+        validators: &Validators::default(),
+        body_bytes_max: BODY_BYTES_MAX,
+    };
     let got = fetch.get(ask).await.map_err(Why::NoAnswer)?;
     if (200..300).contains(&got.status) { Ok(got) } else { Err(Why::Status(got.status)) }
 }

@@ -389,7 +389,7 @@ mod tests {
         };
         let page = |events: &[String]| {
             let text = format!(r#"{{"ongoing_incidents": [{}], "scheduled_maintenances": []}}"#, events.join(","));
-            super::super::read(&Document { url: None, text: text.into() }, None).unwrap()
+            super::super::read(&Document { url: None, text: text.into(), mapping: None }, None).unwrap()
         };
         let mut events = [event("1", "null"), event("2", "\"Mail\""), event("3", "\"Inbox\"")];
         let first = page(&events);

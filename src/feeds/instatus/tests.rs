@@ -98,7 +98,7 @@ fn an_empty_list_is_one_of_components_where_those_are() {
     for (path, is_ours) in [("/v2/components.json", true), ("/v3/components.json", true), ("/api/v2/components.json", false), ("/", false)]
     {
         for body in ["[]", "{\"components\": []}"] {
-            let page = crate::feeds::read(&Document { url: Some(&url(path)), text: body.into() }, None);
+            let page = crate::feeds::read(&Document { url: Some(&url(path)), text: body.into(), mapping: None }, None);
             assert_eq!(page.is_ok_and(|page| page.format == NAME && page.carries.components), is_ours, "{path} {body}");
         }
     }

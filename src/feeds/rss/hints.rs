@@ -86,11 +86,11 @@ mod tests {
             ("<link rel=alternate type=application/rss+xml href='javascript:1'>", ""),
             ("<link rel=alternate type=application/rss+xml href='", ""),
         ] {
-            let found = feeds(&Document { url: Some(&page), text: html.into() });
+            let found = feeds(&Document { url: Some(&page), text: html.into(), mapping: None });
             assert_eq!(found.iter().map(Url::as_str).collect::<Vec<_>>().join(" "), want, "{html}");
         }
         let many = "<link rel=alternate type=application/rss+xml href=/r>".repeat(100_000);
-        assert_eq!(feeds(&Document { url: Some(&page), text: many.into() }).len(), 1);
-        assert_eq!(feeds(&Document { url: None, text: "<link".repeat(100_000).into() }), []);
+        assert_eq!(feeds(&Document { url: Some(&page), text: many.into(), mapping: None }).len(), 1);
+        assert_eq!(feeds(&Document { url: None, text: "<link".repeat(100_000).into(), mapping: None }), []);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 use vendord::config::{self, Env, Kinds};
-use vendord::feeds::{self, Document, Format, text};
+use vendord::feeds::{self, Document, Format, Mapping, text};
 use vendord::fetch::{RETRY_AFTER_MAX, retry_after};
 use vendord::model::{Page, Timestamp};
 use vendord::probes::{Workshop, readers};
@@ -75,7 +75,8 @@ pub fn within_budget<T>(length: usize, work: impl FnOnce() -> T) -> T {
 }
 
 fn page(format: &'static Format, data: &[u8]) {
-    let read = |url: Option<&Url>| feeds::read(&Document::new(url, None, data), Some(format));
+    let mapping = mapping(format.name);
+    let read = |url: Option<&Url>| feeds::read(&Document::new(url, None, data).mapped(mapping.as_ref()), Some(format));
     let first = within_budget(data.len(), || read(None));
     assert!(first == read(None), "read twice, it is not the same");
     match &first {
@@ -117,6 +118,16 @@ const LISTS: &[&str] = &[
     "/publicGroupList",
     "/maintenanceList",
 ];
+
+/// Formats that have to be told where things are, are told: nearly everywhere.
+fn mapping(format: &str) -> Option<Mapping> {
+    let fields = match format {
+        "generic_json" => [("components", "$..*"), ("component_name", "$..name"), ("incidents", "$..[*]"), ("incident_title", "$..*")],
+        "generic_html" => [("components", "*"), ("component_name", "*"), ("incidents", "tr, li"), ("incident_title", "@class")],
+        _ => return None,
+    };
+    Some(Mapping::new(format, fields, []).expect("it was written by us"))
+}
 
 /// The order in which a JSON document has its entries changes nothing.
 fn turned_round(format: &'static Format, data: &[u8]) {
@@ -216,8 +227,8 @@ fn json(data: &[u8]) {
 fn xml(data: &[u8]) {
     let rss = feeds::format("rss").expect("it is in the list");
     let raw = String::from_utf8_lossy(data).into_owned();
-    let read = |text: &str| feeds::read(&Document { url: None, text: text.into() }, Some(rss));
-    let _ = within_budget(data.len(), || (rss.recognise)(&Document { url: None, text: raw.as_str().into() }));
+    let read = |text: &str| feeds::read(&Document { url: None, text: text.into(), mapping: None }, Some(rss));
+    let _ = within_budget(data.len(), || (rss.recognise)(&Document { url: None, text: raw.as_str().into(), mapping: None }));
     let first = within_budget(data.len(), || read(&raw));
     match first {
         Ok(page) => {

@@ -10,6 +10,7 @@ mod past;
 mod reload;
 mod selection;
 mod store;
+mod told;
 mod works;
 
 use serde_json::Value;

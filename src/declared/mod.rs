@@ -17,6 +17,6 @@ mod standing;
 
 pub use archive::{Change, Kind, Record};
 pub use known::Known;
-pub use page_state::{Moved, PageState};
+pub use page_state::{Moved, PageState, Vanished};
 pub use selection::Selection;
 pub use standing::{Reads, SourceCondition, Standing, vendor_declared};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::fleet::Vendor;
 use super::super::sources::{Source, Sources};
 use super::{Desk, about, severity, utc};
+use crate::declared::Vanished;
 use crate::declared::archive::Record;
 use crate::model::page::Incident;
 use crate::model::{Blame, Identity, Impact, Rule, Severity, Timestamp};
@@ -16,6 +17,8 @@ use crate::store::StoredVersion;
 const MOVED_TOLD_FOR: Duration = Duration::from_secs(86_400);
 /// Of the latest update, in a message.
 const UPDATE_CHARS: usize = 600;
+/// Components that left a page are told of for as long.
+const VANISHED_TOLD_FOR: Duration = MOVED_TOLD_FOR;
 /// Components that are named in a message.
 const COMPONENTS_NAMED: usize = 10;
 
@@ -70,7 +73,7 @@ impl Desk<'_> {
         self.judge(&of_source(Rule::SourceStale, vendor, name), stale);
         let moved = moved(vendor, source, self.now);
         self.judge(&of_source(Rule::SourceMoved, vendor, name), moved);
-        let drifted = drifted(source, self.now);
+        let drifted = drifted(vendor, source, self.now);
         let drifted = (!drifted.is_empty()).then(|| Holding {
             summary: format!("the status page {name:?} of {} is not as expected: {}", vendor.name, drifted[0]),
             evidence: drifted,
@@ -110,8 +113,23 @@ fn moved(vendor: &Vendor, source: &Source, now: Timestamp) -> Option<Holding> {
 }
 
 /// What is odd about a page that answers.
-fn drifted(source: &Source, now: Timestamp) -> Vec<String> {
+fn drifted(vendor: &Vendor, source: &Source, now: Timestamp) -> Vec<String> {
     let mut lines = source.state.as_ref().map(|s| s.drift()).unwrap_or_default();
+    let vanished = source.state.as_ref().and_then(|s| s.vanished.as_ref()).filter(|vanished| now < vanished.at + VANISHED_TOLD_FOR);
+    lines.extend(vanished.map(|Vanished { names, of, .. }| {
+        let some = names.iter().take(COMPONENTS_NAMED).cloned().collect::<Vec<_>>().join(", ");
+        format!(
+            "{} of {of} components left the page at once: {some}{}",
+            names.len(),
+            if names.len() > COMPONENTS_NAMED { ", .." } else { "" }
+        )
+    }));
+    let outage = vendor.outage.as_ref().filter(|outage| outage.ended_at.is_none());
+    if let (Some(outage), Some(state)) = (outage, &source.state)
+        && let Some(changed) = state.frozen_during(outage.started_at, now)
+    {
+        lines.push(format!("it was changed last {}, and we measure an outage since {}", utc(changed), utc(outage.started_at)));
+    }
     // Once may be a challenge page; three intervals are none.
     if let Some(instead) = source.not_a_page.as_ref().filter(|_| source.state.is_some() && !source.reads.is_believed(now)) {
         lines.push(instead.clone());

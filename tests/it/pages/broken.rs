@@ -219,3 +219,20 @@ fn time_in_which_nobody_looked_is_no_blind_spot() {
     shim.step_wall(-3_600_000);
     scene.declares(0.0);
 }
+
+#[test]
+fn components_that_leave_a_page_at_once_are_missed() {
+    let mut scene = Scene::new(1, QUICK);
+    let many = |n: usize| (0..n).map(|i| (format!("cmpmore{i:05}"), format!("Part {i}"), "operational".to_owned())).collect::<Vec<_>>();
+    scene.page.shows(|shown| shown.components = many(6));
+    scene.daemon.start();
+    scene.declares(1.0);
+    scene.page.shows(|shown| shown.components = many(5));
+    scene.reads(2);
+    assert!(!scene.told().iter().any(|told| told.contains("source.drifted")), "a single one comes and goes");
+    scene.page.shows(|shown| shown.components = many(2));
+    let drifted = scene.tells(1, "firing", "source.drifted");
+    assert!(drifted["summary"].as_str().is_some_and(|text| text.contains("3 of 5 components left the page at once: Part 2")), "{drifted}");
+    scene.page.shows(|shown| shown.components = many(6));
+    scene.tells(1, "resolved", "source.drifted");
+}

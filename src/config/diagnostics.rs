@@ -128,7 +128,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    pub(super) fn push(&mut self, finding: Finding) {
+    pub fn push(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 

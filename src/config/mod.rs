@@ -52,6 +52,8 @@ pub struct Loaded {
     /// `None` if there is any error.
     pub config: Option<Config>,
     pub diagnostics: Diagnostics,
+    /// Where each status page stands, by its subject: `acme: status page "status"`.
+    pub pages: BTreeMap<String, Place>,
 }
 
 /// Which kinds of checks and receivers there are.
@@ -100,7 +102,7 @@ pub fn load_with(path: &Path, workshop: &Workshop, kinds: Kinds<'static>, env: &
     let mut desk = reader::Desk::new(path, env);
     let config = daemon_file::read(&mut desk, path, kinds, workshop);
     let diagnostics = desk.diagnostics.sorted();
-    Loaded { config: config.filter(|_| !diagnostics.has_errors()), diagnostics }
+    Loaded { config: config.filter(|_| !diagnostics.has_errors()), diagnostics, pages: desk.pages }
 }
 
 /// Everything, as the daemon runs on it.

@@ -27,6 +27,8 @@ pub(super) struct Desk<'a> {
     pub folder: PathBuf,
     pub env: &'a Env,
     pub diagnostics: Diagnostics,
+    /// Where status pages stand, by subject.
+    pub pages: BTreeMap<String, Place>,
 }
 
 /// A table as it stands in a file.
@@ -86,7 +88,12 @@ struct Placed {
 impl<'a> Desk<'a> {
     pub fn new(path: &Path, env: &'a Env) -> Self {
         let path = env.current_dir.join(path);
-        Desk { folder: path.parent().unwrap_or(Path::new("/")).to_path_buf(), env, diagnostics: Diagnostics::default() }
+        Desk {
+            folder: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+            env,
+            diagnostics: Diagnostics::default(),
+            pages: BTreeMap::new(),
+        }
     }
 
     /// The text of a file, unless it cannot be read.

@@ -27,6 +27,7 @@ mod import;
 mod incidents_verb;
 mod kinds;
 mod looks;
+mod online;
 mod page_changes;
 mod pages;
 mod phases;

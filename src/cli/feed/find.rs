@@ -12,6 +12,7 @@ use url::Url;
 use crate::cli::Failure;
 use crate::cli::once::until_interrupted;
 use crate::cli::words::tame;
+use crate::config::{StatusPage, Way};
 use crate::feeds::{self, Document, Format, Kind, Unreadable};
 use crate::fetch::{Ask, Fetch, FetchError, FetchErrorKind, Got, Reach, Validators, user_agent};
 use crate::model::Page;
@@ -27,6 +28,10 @@ pub struct Found {
     pub address: Option<Address>,
     /// Whether the format is found out without being told.
     pub detected: bool,
+    /// By what.
+    pub evidence: Option<&'static str>,
+    /// Where it was looked for before, and what came instead.
+    pub tried: Vec<String>,
 }
 
 pub struct Address {
@@ -48,6 +53,12 @@ enum Why {
         /// Where the web page that came instead says that its documents are.
         elsewhere: Vec<Url>,
     },
+}
+
+/// A page as the daemon would find it by its configuration.
+pub fn configured(page: &StatusPage) -> Result<Found, Failure> {
+    let format = feeds::format(&page.format);
+    until_interrupted(look_around(&page.url, format, &page.way, if page.allow_private { Reach::Private } else { Reach::Public }))?
 }
 
 pub fn find(source: &str, format: Option<&'static Format>) -> Result<Found, Failure> {
@@ -80,7 +91,7 @@ fn read_all(from: impl Read) -> Result<Vec<u8>, String> {
 
 fn in_bytes(what: &str, bytes: &[u8], format: Option<&'static Format>) -> Result<Found, Failure> {
     match read(&Document::new(None, None, bytes), format) {
-        Ok((page, detected)) => Ok(Found { page, address: None, detected }),
+        Ok((page, detected, evidence)) => Ok(Found { page, address: None, detected, evidence, tried: Vec::new() }),
         Err(why) => Err(unreadable(what, &why)),
     }
 }
@@ -90,17 +101,21 @@ fn unreadable(what: &str, why: &Why) -> Failure {
 }
 
 fn at(url: &Url, format: Option<&'static Format>) -> Result<Found, Failure> {
-    until_interrupted(look_around(url, format))?
+    // The address was typed by whoever reads the answer: a private one is meant.
+    until_interrupted(look_around(url, format, &Way::default(), Reach::Private))?
 }
 
 /// Asks every place where the page may be found, until one answers with it.
-async fn look_around(url: &Url, format: Option<&'static Format>) -> Result<Found, Failure> {
+async fn look_around(url: &Url, format: Option<&'static Format>, way: &Way, reach: Reach) -> Result<Found, Failure> {
     let fetch = Fetch::new(&user_agent(""));
     let mut tried: Vec<(Url, Why)> = Vec::new();
-    let mut candidates: VecDeque<Url> = feeds::candidates(url, format).into();
+    let mut candidates: VecDeque<Url> = match way.mapping {
+        Some(_) => [url.clone()].into(),
+        None => feeds::candidates(url, format).into(),
+    };
     while let Some(candidate) = candidates.pop_front() {
-        match ask(&fetch, url, &candidate, format).await {
-            Ok(found) => return Ok(found),
+        match ask(&fetch, url, &candidate, format, (way, reach)).await {
+            Ok(found) => return Ok(Found { tried: lines(&tried), ..found }),
             Err(why) => {
                 // Where a host does not answer at all, its other documents would only be waited for.
                 if matches!(&why, Why::NoAnswer(error) if unreachable(error.kind)) {
@@ -121,36 +136,41 @@ const fn unreachable(kind: FetchErrorKind) -> bool {
     matches!(kind, FetchErrorKind::Timeout | FetchErrorKind::Network | FetchErrorKind::Tls)
 }
 
-async fn ask(fetch: &Fetch, asked: &Url, candidate: &Url, format: Option<&'static Format>) -> Result<Found, Why> {
-    let got = get(fetch, candidate).await?;
+async fn ask(
+    fetch: &Fetch,
+    asked: &Url,
+    candidate: &Url,
+    format: Option<&'static Format>,
+    (way, reach): (&Way, Reach),
+) -> Result<Found, Why> {
+    let headers = if candidate.origin() == asked.origin() { way.headers.clone() } else { HeaderMap::new() };
+    let got = get(fetch, candidate, &headers, reach).await?;
     let url = got.redirected.clone().unwrap_or_else(|| candidate.clone());
-    let (page, detected) = read(&Document::new(Some(&url), got.content_type.as_deref(), &got.body), format)?;
-    let page = completed(fetch, &url, page).await?;
-    Ok(Found { page, address: Some(Address { asked: asked.clone(), document: url.clone(), itself: asked == candidate }), detected })
+    let (page, detected, evidence) =
+        read(&Document::new(Some(&url), got.content_type.as_deref(), &got.body).mapped(way.mapping.as_ref()), format)?;
+    let page = completed(fetch, &url, page, &headers, reach).await?;
+    Ok(Found {
+        page,
+        address: Some(Address { asked: asked.clone(), document: url.clone(), itself: asked == candidate }),
+        detected,
+        evidence,
+        tried: Vec::new(),
+    })
 }
 
-async fn get(fetch: &Fetch, url: &Url) -> Result<Got, Why> {
-    // The address was typed by whoever reads the answer: a private one is meant.
-    let headers = HeaderMap::new();
-    let ask = Ask {
-        url,
-        headers: &headers,
-        reach: Reach::Private,
-        within: WITHIN,
-        validators: &Validators::default(),
-        body_bytes_max: BODY_BYTES_MAX,
-    };
+async fn get(fetch: &Fetch, url: &Url, headers: &HeaderMap, reach: Reach) -> Result<Got, Why> {
+    let ask = Ask { url, headers, reach, within: WITHIN, validators: &Validators::default(), body_bytes_max: BODY_BYTES_MAX };
     let got = fetch.get(ask).await.map_err(Why::NoAnswer)?;
     if (200..300).contains(&got.status) { Ok(got) } else { Err(Why::Status(got.status)) }
 }
 
 /// With what the documents beside it say; one that is not there says nothing.
-async fn completed(fetch: &Fetch, document: &Url, page: Page) -> Result<Page, Why> {
+async fn completed(fetch: &Fetch, document: &Url, page: Page, headers: &HeaderMap, reach: Reach) -> Result<Page, Why> {
     let Some(format) = feeds::format(page.format).filter(|format| !format.beside.is_empty()) else { return Ok(page) };
     let address = feeds::page_address(document);
     let mut others = Vec::new();
     for url in format.beside.iter().filter_map(|name| feeds::place(&address, name)).filter(|url| url != document) {
-        match get(fetch, &url).await {
+        match get(fetch, &url, headers, reach).await {
             Ok(got) => others.push(read(&Document::new(Some(&url), got.content_type.as_deref(), &got.body), Some(format))?.0),
             Err(Why::Status(404 | 410)) => {}
             Err(why) => return Err(why),
@@ -159,11 +179,11 @@ async fn completed(fetch: &Fetch, document: &Url, page: Page) -> Result<Page, Wh
     Ok(feeds::joined(page, others))
 }
 
-/// The page, and whether its format would be found out without `format`.
-fn read(document: &Document, format: Option<&'static Format>) -> Result<(Page, bool), Why> {
-    let detected = feeds::detect(document).is_some_and(|(found, _)| format.is_none_or(|wanted| wanted.name == found.name));
+/// The page, whether its format would be found out without `format`, and by what.
+fn read(document: &Document, format: Option<&'static Format>) -> Result<(Page, bool, Option<&'static str>), Why> {
+    let evidence = feeds::detect(document).filter(|(found, _)| format.is_none_or(|wanted| wanted.name == found.name)).map(|(_, why)| why);
     match feeds::read(document, format) {
-        Ok(page) => Ok((page, detected)),
+        Ok(page) => Ok((page, evidence.is_some(), evidence)),
         Err(why) => {
             let elsewhere = if matches!(why, Unreadable::Html { .. }) { feeds::hinted(document, format) } else { Vec::new() };
             Err(Why::Unreadable { hint: what_to_try(&why, document, format), why, elsewhere })
@@ -217,12 +237,16 @@ impl Why {
     }
 }
 
+fn lines(tried: &[(Url, Why)]) -> Vec<String> {
+    tried.iter().map(|(url, why)| format!("  {url}: {}", why.text())).collect()
+}
+
 /// The reason that says most, and all that was tried.
 fn failure(url: &Url, tried: &[(Url, Why)]) -> Failure {
     let Some((_, most)) = tried.iter().rev().max_by_key(|(_, why)| why.telling()) else {
         return Failure::finding(format!("{url} leads to no document"));
     };
-    let lines: Vec<String> = tried.iter().map(|(url, why)| format!("  {url}: {}", why.text())).collect();
+    let lines = lines(tried);
     let details = if tried.len() > 1 { format!("Tried:\n{}", lines.join("\n")) } else { String::new() };
     Failure { details, ..unreadable(url.as_str(), most) }
 }

@@ -1,6 +1,6 @@
 //! `vendord feed`: one status page as it is now, normalised. Needs no configuration and stores nothing.
 
-mod find;
+pub(super) mod find;
 mod json;
 mod suggest;
 mod text;
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Print the [[status_pages]] to write for it
     #[arg(long, conflicts_with = "json")]
     suggest: bool,
+    /// Say which places were asked, and why it is taken for what it is
+    #[arg(long, conflicts_with_all = ["json", "suggest"])]
+    explain: bool,
     /// For scripts
     #[arg(long)]
     json: bool,
@@ -37,6 +40,7 @@ pub fn feed(context: &Context, arguments: &Arguments) -> Result<Answer, Failure>
     Ok(Answer::fine(match arguments {
         Arguments { json: true, .. } => to_json(&json::Shown::of(&found.page)),
         Arguments { suggest: true, .. } => suggest::suggest(&found),
+        Arguments { explain: true, .. } => text::explained(&found, context.colour_out),
         _ => text::text(&found, context.colour_out),
     }))
 }

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_not_unique_gets_its_group() {
-        let found = Found { page: troubled(), address: None, detected: true };
+        let found = Found { page: troubled(), address: None, detected: true, evidence: None, tried: Vec::new() };
         let want = "\
 [[status_pages]]
 url = \"https://status.acme.example/\"
@@ -151,7 +151,7 @@ url = \"https://status.acme.example/\"
     fn the_address_is_the_pages_unless_the_document_is_all_there_is() {
         let page = "https://www.githubstatus.com/";
         let summary = "https://www.githubstatus.com/api/v2/summary.json";
-        let mut found = Found { page: troubled(), address: address(page, summary), detected: false };
+        let mut found = Found { page: troubled(), address: address(page, summary), detected: false, evidence: None, tried: Vec::new() };
         let text = suggest(&found);
         assert!(text.starts_with("[[status_pages]]\nurl = \"https://www.githubstatus.com/\"\n# Not needed with `catalog = \"github\"` above.\nformat = \"statuspage\"\n"), "{text}");
         found.address = address(summary, summary);

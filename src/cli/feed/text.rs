@@ -22,6 +22,30 @@ pub fn text(found: &Found, coloured: bool) -> String {
     text
 }
 
+/// What was asked before, why the page is taken for what it is, and what its document carries; then the page.
+pub fn explained(found: &Found, coloured: bool) -> String {
+    let mut text = String::new();
+    if !found.tried.is_empty() {
+        text += &format!("Asked before:\n{}\n", found.tried.join("\n"));
+    }
+    let page = &found.page;
+    text += &match found.evidence {
+        Some(evidence) => format!("It is taken for {} because of: {}\n", page.format, evidence),
+        None => format!("It is read as {} because it was told so; nothing in it says that\n", page.format),
+    };
+    let listing = |of: &str, listing: Listing| match listing {
+        Listing::Absent => format!("no {of}"),
+        Listing::Open => format!("all {of} that are open, and a history tells what became of the others"),
+        Listing::OpenOnly => format!("all {of} that are open; one that is gone is over"),
+        Listing::Recent => format!("the newest {of}, open or over; one that is gone is not over for that"),
+        Listing::Archive => format!("old {of}"),
+    };
+    let components = if page.carries.components { "components" } else { "no list of components" };
+    let parts = [components.to_owned(), listing("incidents", page.carries.incidents), listing("maintenances", page.carries.maintenances)];
+    text += &format!("It carries: {}\n\n", parts.join("; "));
+    text + &self::text(found, coloured)
+}
+
 fn head(found: &Found) -> String {
     let page = &found.page;
     let mut text = String::new();
@@ -214,7 +238,7 @@ pub mod tests {
     }
 
     fn shown(page: Page) -> String {
-        text(&Found { page, address: None, detected: true }, false)
+        text(&Found { page, address: None, detected: true, evidence: None, tried: Vec::new() }, false)
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `vendord lint`: whether the configuration is right.
 
+mod online;
+
 use clap::{Args, ValueEnum};
 
-use super::words::count;
-use super::{Answer, Context, Exit, Failure, to_json};
+use crate::cli::words::count;
+use crate::cli::{Answer, Context, Exit, Failure, to_json};
 use crate::config::{self, Config, Diagnostics, Level};
 use crate::probes::Workshop;
 
@@ -13,6 +15,9 @@ pub struct Arguments {
     /// Exit with 1 for findings of this level and worse
     #[arg(long, value_name = "LEVEL", default_value = "error")]
     fail_on: FailOn,
+    /// Read every status page as well: whether it can be, and whether its filters match something
+    #[arg(long)]
+    online: bool,
     /// For scripts
     #[arg(long)]
     json: bool,
@@ -38,7 +43,11 @@ impl FailOn {
 /// Findings are what was asked for, so they go to stdout, also where nothing loads.
 pub fn lint(context: &Context, arguments: &Arguments) -> Result<Answer, Failure> {
     let loaded = config::load(&context.config_path()?, &Workshop::new());
-    let found = &loaded.diagnostics;
+    let mut diagnostics = loaded.diagnostics;
+    if let Some(config) = loaded.config.as_ref().filter(|_| arguments.online) {
+        online::look(config, &loaded.pages, &mut diagnostics)?;
+    }
+    let found = &diagnostics;
     let exit = match loaded.config {
         None => Exit::Config,
         Some(_) => Exit::finding_if(found.worst() >= Some(arguments.fail_on.level())),

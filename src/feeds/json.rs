@@ -29,8 +29,8 @@ pub fn list<'d, T: Deserialize<'d>, const MAX: usize>(
     if read.is_there() { read.within(what) } else { Err(Unreadable::shape(format, "it is no list")) }
 }
 
-/// A list is no object, although serde fills a struct from one.
-fn element<'d, T: Deserialize<'d>>(raw: &'d RawValue) -> Option<T> {
+/// One element of a list, read when its turn has come. A list is no object, although serde fills a struct from one.
+pub fn element<'d, T: Deserialize<'d>>(raw: &'d RawValue) -> Option<T> {
     if raw.get().starts_with('[') { None } else { serde_json::from_str(raw.get()).ok() }
 }
 

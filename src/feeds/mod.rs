@@ -9,19 +9,29 @@
 //!
 //! Not here: fetching, when to ask again, what the daemon makes of a page.
 
+pub mod aws;
+pub mod azuredevops;
+pub mod gcp;
+pub mod heroku;
 pub mod incidentio;
 pub mod json;
+pub mod m365;
 pub mod notes;
+pub mod oraclecloud;
 pub mod rss;
+pub mod salesforce;
+pub mod slack;
 pub mod statuspage;
 pub mod text;
 
+mod budget;
 mod document;
 mod joined;
 mod places;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod touches;
 
 pub use document::{Document, Kind};
 pub use joined::joined;
@@ -72,7 +82,19 @@ impl Format {
 }
 
 /// Every format, in the order in which they are asked whether a document is theirs.
-pub const FORMATS: &[Format] = &[incidentio::FORMAT, statuspage::FORMAT, rss::FORMAT];
+pub const FORMATS: &[Format] = &[
+    incidentio::FORMAT,
+    statuspage::FORMAT,
+    aws::FORMAT,
+    azuredevops::FORMAT,
+    gcp::FORMAT,
+    heroku::FORMAT,
+    m365::FORMAT,
+    oraclecloud::FORMAT,
+    salesforce::FORMAT,
+    slack::FORMAT,
+    rss::FORMAT,
+];
 
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|f| f.name == name)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::Budget;
 use crate::model::Page;
 use crate::model::page::{Component, Listing, Status};
 
@@ -24,7 +25,20 @@ pub fn joined(mut page: Page, others: impl IntoIterator<Item = Page>) -> Page {
         let by_components = Status::roll_up(page.components.iter().map(|c| c.status));
         page.overall = by_components.or(Status::worst([page.overall, other.overall])).unwrap_or(Status::Unknown);
     }
+    name_touched(&mut page);
     super::settle(page)
+}
+
+/// What a document names by its id alone is called as it is in another.
+fn name_touched(page: &mut Page) {
+    let mut budget = Budget::default();
+    let names: BTreeMap<&str, &str> = page.components.iter().map(|c| (c.id.as_str(), c.name.as_str())).collect();
+    let touches = page.incidents.iter_mut().map(|i| &mut i.touches).chain(page.maintenances.iter_mut().map(|m| &mut m.touches));
+    for touched in touches.flatten().filter(|touched| touched.id.as_ref() == Some(&touched.name)) {
+        if let Some(name) = names.get(touched.name.as_str()).and_then(|name| budget.copy(name).ok()) {
+            touched.name = name;
+        }
+    }
 }
 
 /// What only the second has stands behind.

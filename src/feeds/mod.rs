@@ -11,9 +11,14 @@
 
 pub mod aws;
 pub mod azuredevops;
+pub mod betterstack;
+pub mod cachet;
+pub mod cstate;
+pub mod gatus;
 pub mod gcp;
 pub mod heroku;
 pub mod incidentio;
+pub mod instatus;
 pub mod json;
 pub mod m365;
 pub mod notes;
@@ -21,16 +26,21 @@ pub mod oraclecloud;
 pub mod rss;
 pub mod salesforce;
 pub mod slack;
+pub mod statusio;
 pub mod statuspage;
 pub mod text;
+pub mod upptime;
+pub mod uptimekuma;
 
 mod budget;
 mod document;
+mod embedded;
 mod joined;
 mod places;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod times;
 mod touches;
 
 pub use document::{Document, Kind};
@@ -87,12 +97,20 @@ pub const FORMATS: &[Format] = &[
     statuspage::FORMAT,
     aws::FORMAT,
     azuredevops::FORMAT,
+    betterstack::FORMAT,
+    cachet::FORMAT,
+    cstate::FORMAT,
+    gatus::FORMAT,
     gcp::FORMAT,
     heroku::FORMAT,
+    instatus::FORMAT,
     m365::FORMAT,
     oraclecloud::FORMAT,
     salesforce::FORMAT,
     slack::FORMAT,
+    statusio::FORMAT,
+    upptime::FORMAT,
+    uptimekuma::FORMAT,
     rss::FORMAT,
 ];
 

@@ -329,8 +329,15 @@ const fn full(name: &'static str, kind: &'static str, labels: &'static str, help
     Family { name, kind, labels, help, full: true, write }
 }
 
-/// The page while it is written.
+/// The page comes in pieces of about this size: small enough that the allocator keeps them at hand, and that a page of 10 MB
+/// is never in memory as a whole.
+const PIECE_BYTES: usize = 32 * 1024;
+/// What is written into a piece after it was found to be short enough: one line.
+const LINE_BYTES: usize = 2 * 1024;
+
+/// A family while it is written.
 struct Page<'a> {
+    done: Vec<String>,
     out: String,
     name: &'static str,
     figures: &'a Figures,
@@ -343,6 +350,13 @@ impl<'a> Page<'a> {
         [self.name, "{", labels, "} "].iter().for_each(|part| out.push_str(part));
         number(out, value);
         out.push('\n');
+        self.cut();
+    }
+
+    fn cut(&mut self) {
+        if self.out.len() >= PIECE_BYTES {
+            self.done.push(std::mem::replace(&mut self.out, String::with_capacity(PIECE_BYTES + LINE_BYTES)));
+        }
     }
 
     /// As [`Page::series`], with one label more, which needs no escaping.
@@ -351,6 +365,7 @@ impl<'a> Page<'a> {
         [self.name, "{", labels, ",", name, "=\"", label, "\"} "].iter().for_each(|part| out.push_str(part));
         number(out, value);
         out.push('\n');
+        self.cut();
     }
 
     fn vendors(&mut self, write: impl Fn(&mut Self, &'a VendorFigures)) {
@@ -404,22 +419,27 @@ fn number(out: &mut String, value: f64) {
     }
 }
 
-/// The families of this file as text.
-pub fn render(figures: &Figures, style: Style, now: Timestamp) -> String {
-    let mut page = Page { out: String::with_capacity(64 * 1024), name: "", figures, now };
-    for family in FAMILIES.iter().filter(|f| style.full || !f.full) {
-        let before = page.out.len();
+/// The families of this file as text, in pieces; each family is written when its first piece is asked for.
+pub fn render(figures: Figures, style: Style, now: Timestamp) -> impl Iterator<Item = String> + Send + 'static {
+    let families = FAMILIES.iter().filter(move |f| style.full || !f.full);
+    families.flat_map(move |family| family.text(&figures, style, now))
+}
+
+impl Family {
+    /// Nothing, not even its name, if it has no series.
+    fn text(&self, figures: &Figures, style: Style, now: Timestamp) -> Vec<String> {
+        let mut page = Page { done: Vec::new(), out: String::with_capacity(PIECE_BYTES + LINE_BYTES), name: self.name, figures, now };
         // OpenMetrics names a counter's family without `_total`.
-        let family_name = if style.open_metrics && family.kind == "counter" { family.name.trim_end_matches("_total") } else { family.name };
-        let _ = write!(page.out, "# HELP {family_name} {}\n# TYPE {family_name} {}\n", family.help, family.kind);
+        let name = if style.open_metrics && self.kind == "counter" { self.name.trim_end_matches("_total") } else { self.name };
+        let _ = write!(page.out, "# HELP {name} {}\n# TYPE {name} {}\n", self.help, self.kind);
         let header_ends = page.out.len();
-        page.name = family.name;
-        (family.write)(&mut page);
-        if page.out.len() == header_ends {
-            page.out.truncate(before);
+        (self.write)(&mut page);
+        if page.done.is_empty() && page.out.len() == header_ends {
+            return Vec::new();
         }
+        page.done.push(page.out);
+        page.done
     }
-    page.out
 }
 
 /// Own counters come from a library that writes text format 0.0.4: the same in the words of OpenMetrics.

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use futures_util::stream;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -166,7 +167,7 @@ async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
 
 async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let open_metrics = accepts(&headers, &header::ACCEPT, "application/openmetrics-text");
-    let text = page(&site, open_metrics);
+    let pieces = page(&site, open_metrics);
     let kind = if open_metrics {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     } else {
@@ -174,26 +175,21 @@ async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response 
     };
     let response = Response::builder().header(header::CONTENT_TYPE, kind).header(header::VARY, "Accept, Accept-Encoding");
     let response = if accepts(&headers, &header::ACCEPT_ENCODING, "gzip") {
-        response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip_quickly(text.as_bytes())))
+        response.header(header::CONTENT_ENCODING, "gzip").body(Body::from(gzip_quickly(pieces)))
     } else {
-        response.body(Body::from(text))
+        response.body(Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>))))
     };
     response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-fn page(site: &Site, open_metrics: bool) -> String {
+/// In pieces: every piece is made when it can be sent.
+fn page(site: &Site, open_metrics: bool) -> impl Iterator<Item = String> + Send + 'static {
     let style = Style { full: site.metrics_full.load(Ordering::Relaxed), open_metrics };
-    let mut text = render(&site.board.figures(), style, clock::now());
     let mut own = Vec::new();
     site.telemetry.render(&mut own);
     let own = String::from_utf8_lossy(&own);
-    if open_metrics {
-        text.push_str(&to_open_metrics(&own));
-        text.push_str("# EOF\n");
-    } else {
-        text.push_str(&own);
-    }
-    text
+    let own = if open_metrics { to_open_metrics(&own) + "# EOF\n" } else { own.into_owned() };
+    render(site.board.figures(), style, clock::now()).chain([own])
 }
 
 /// `POST|PUT /-/reload`: off by default, and from this machine only while there are no tokens.

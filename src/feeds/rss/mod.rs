@@ -13,6 +13,7 @@ mod changes;
 mod dates;
 mod found;
 mod gcp;
+mod hints;
 mod incidentio;
 mod instatus;
 mod lifecycle;
@@ -32,7 +33,7 @@ use super::{Document, Format, Unreadable, text};
 use crate::model::page::{Carries, Incident, Listing};
 use crate::model::{Impact, Page, Status};
 
-pub const FORMAT: Format = Format { live: LIVE, ..Format::new("rss", recognise, parse) };
+pub const FORMAT: Format = Format { live: LIVE, hint: Some(hints::feeds), ..Format::new("rss", recognise, parse) };
 
 const LIVE: &[&str] = &["/history.atom", "/history.rss", "/feed.atom", "/feed.xml", "/feed", "/rss"];
 

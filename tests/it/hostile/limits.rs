@@ -208,6 +208,58 @@ fn large() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("what a widget touches", widget(&format!("{{\"id\":\"i\",\"affected_components\":[{}]}}", numbered("{\"id\":\"", "\"},")))),
         ("widgets", widget(&numbered("{\"id\":\"", "\",\"last_update_message\":\"words\"},"))),
+        ("pushed pieces without an end", format!("<html>{}", filled("self.__next_f.push([1,\"\\\"summary\\\":{ongoing_incidents\"])"))),
+        ("pushed rows", format!("<html>ongoing_incidents{}", numbered("self.__next_f.push([1,\"", ":T1,a\"])"))),
+        ("a long text for every update of a page", {
+            let updates = filled("{\"message_string\":\"$2f\"},");
+            let summary = format!(
+                "5:{{\"summary\":{{\"components\":[],\"affected_components\":[],\"ongoing_incidents\":[{{\"id\":\"i\",\"updates\":[{updates}]}}]}}}}"
+            );
+            let text = serde_json::Value::String(format!("2f:T2710,{}{summary}", "word ".repeat(2_000)));
+            format!("<html><script>self.__next_f.push([1,{text}])</script>")
+        }),
+        ("sites of Upptime", format!("[{}]", numbered("{\"uptime\":1,\"status\":\"up\",\"slug\":\"", "\"},"))),
+        ("endpoints of Gatus", format!("[{}]", numbered("{\"name\":\"a\",\"results\":[],\"key\":\"", "\"},"))),
+        ("results of Gatus", format!("[{{\"name\":\"a\",\"key\":\"b\",\"results\":[{}]}}]", filled("{},"))),
+        (
+            "components of Instatus",
+            format!("[{{\"isParent\":true,\"name\":\"{name}\",\"children\":[{}]}}]", numbered("{\"id\":\"", "\"},")),
+        ),
+        ("heartbeats", format!("{{\"heartbeatList\":{{{}}}}}", numbered("\"", "\":[],"))),
+        ("monitors", {
+            let monitors = numbered("{\"id\":\"", "\"},");
+            format!("{{\"publicGroupList\":[{{\"name\":\"{name}\",\"monitorList\":[{monitors}]}}]}}")
+        }),
+        ("what is included by Better Stack", {
+            let head = "\"data\":{\"type\":\"status_page\",\"attributes\":{\"aggregate_state\":\"operational\"}}";
+            format!("{{{head},\"included\":[{}]}}", numbered("{\"type\":\"status_update\",\"attributes\":{},\"id\":\"", "\"},"))
+        }),
+        ("reports with one update", {
+            let head = "\"data\":{\"type\":\"status_page\",\"attributes\":{\"aggregate_state\":\"operational\"}}";
+            let update = format!("{{\"type\":\"status_update\",\"id\":1,\"attributes\":{{\"message\":\"{}\"}}}}", "word ".repeat(3_000));
+            let report = format!(
+                "{{\"type\":\"status_report\",\"id\":2,\"relationships\":{{\"status_updates\":{{\"data\":[{}]}}}}}}",
+                filled("{\"id\":1},")
+            );
+            format!("{{{head},\"included\":[{update},{report}]}}")
+        }),
+        ("locations of Status.io", {
+            let containers = numbered("{\"id\":\"", "\"},");
+            let component = format!("{{\"id\":\"c\",\"name\":\"{name}\",\"containers\":[{containers}]}}");
+            format!("{{\"result\":{{\"status_overall\":{{}},\"status\":[{component}]}}}}")
+        }),
+        ("incidents of Status.io everywhere", {
+            let containers: Vec<String> = (0..5_000).map(|n| format!("{{\"id\":\"{n}\"}}")).collect();
+            let component = format!("{{\"id\":\"c\",\"containers\":[{}]}}", containers.join(","));
+            let incidents = numbered("{\"components_affected\":[{\"_id\":\"c\"}],\"_id\":\"", "\"},");
+            format!("{{\"result\":{{\"status_overall\":{{}},\"status\":[{component}],\"incidents\":[{incidents}]}}}}")
+        }),
+        ("issues of cState", {
+            let issues = numbered("{\"severity\":\"down\",\"affected\":[\"a\"],\"title\":\"", "\"},");
+            format!("{{\"is\":\"index\",\"cStateVersion\":\"6\",\"systems\":[],\"pinnedIssues\":[{issues}]}}")
+        }),
+        ("components of Cachet", format!("{{\"data\":[{}]}}", numbered("{\"name\":\"a\",\"status\":1,\"group_id\":1,\"id\":", "},"))),
+        ("incidents of Cachet", format!("{{\"data\":[{}]}}", numbered("{\"status\":1,\"component_id\":1,\"id\":", "},"))),
     ];
     let mut all: Vec<(&'static str, Vec<u8>)> = texts.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
     for byte in [0xff, 0x00] {

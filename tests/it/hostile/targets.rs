@@ -95,6 +95,29 @@ fn page(format: &'static Format, data: &[u8]) {
     }
 }
 
+/// Where documents have lists whose order means nothing.
+const LISTS: &[&str] = &[
+    "",
+    "/components",
+    "/incidents",
+    "/scheduled_maintenances",
+    "/ongoing_incidents",
+    "/months",
+    "/activeIncidents",
+    "/activeMaintenances",
+    "/included",
+    "/data",
+    "/systems",
+    "/pinnedIssues",
+    "/pages",
+    "/result/status",
+    "/result/incidents",
+    "/result/maintenance/active",
+    "/result/maintenance/upcoming",
+    "/publicGroupList",
+    "/maintenanceList",
+];
+
 /// The order in which a JSON document has its entries changes nothing.
 fn turned_round(format: &'static Format, data: &[u8]) {
     let Ok(mut value) = serde_json::from_slice::<Value>(data) else { return };
@@ -108,11 +131,15 @@ fn turned_round(format: &'static Format, data: &[u8]) {
         })
     };
     let before = read(&value);
-    for list in ["components", "incidents", "scheduled_maintenances", "ongoing_incidents", "months"] {
-        let Some(list) = value.get_mut(list).and_then(Value::as_array_mut) else { continue };
+    for list in LISTS {
+        let Some(list) = value.pointer_mut(list).and_then(Value::as_array_mut) else { continue };
         list.reverse();
-        for updates in list.iter_mut().filter_map(|event| event.get_mut("incident_updates")?.as_array_mut()) {
-            updates.reverse();
+        for event in list.iter_mut() {
+            for inner in ["incident_updates", "updates", "messages", "unresolvedIssues"] {
+                if let Some(inner) = event.get_mut(inner).and_then(Value::as_array_mut) {
+                    inner.reverse();
+                }
+            }
         }
     }
     let after = read(&value);

@@ -7,7 +7,9 @@
 //! The widget (<https://docs.incident.io/status-pages/widget-api>, offered by pages that opted in) lists what is affected
 //! and nothing else: nothing listed is a page without trouble, whose components stay unknown.
 //!
-//! Not here: what the page itself is made of, the only place with groups; it is nobody's interface.
+//! `page` reads what the web page itself carries, where neither of these is offered; it is nobody's interface.
+
+mod page;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +33,9 @@ pub const FORMAT: Format = Format {
 };
 
 fn recognise(document: &Document) -> Option<&'static str> {
+    if page::is(&document.text) {
+        return Some("a summary with ongoing_incidents in the page of an incident.io");
+    }
     if Widget::of(&document.text).is_some() {
         return Some("ongoing_incidents, scheduled_maintenances of an incident.io widget");
     }
@@ -43,6 +48,9 @@ fn recognise(document: &Document) -> Option<&'static str> {
 }
 
 fn parse(document: &Document) -> Result<Page, Unreadable> {
+    if page::is(&document.text) {
+        return page::parse(&document.text);
+    }
     match Widget::of(&document.text) {
         Some(widget) => widget.page(),
         None => look_alike(document),

@@ -304,8 +304,7 @@ mod tests {
 
     #[test]
     fn at_salesforce_trust_its_own_instances_count() {
-        let read = |name: &str| fixture(NAME, name, Some(TRUST));
-        let page = read("refused-without-the-address-of-trust").unwrap();
+        let page = fixture("salesforce", "instances-heroku", Some(TRUST)).unwrap();
         let got: Vec<_> = page.components.iter().map(|c| (c.name.as_str(), c.status)).collect();
         assert_eq!(got, [("Heroku Hill", Status::Operational), ("Heroku Valley", Status::Degraded)]);
         assert_eq!((page.format, page.overall, page.incidents.len()), (NAME, Status::Degraded, 1));

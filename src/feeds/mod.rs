@@ -9,16 +9,24 @@
 //!
 //! Not here: fetching, when to ask again, what the daemon makes of a page.
 
+pub mod aws;
+pub mod azuredevops;
 pub mod betterstack;
 pub mod cachet;
 pub mod cstate;
 pub mod gatus;
+pub mod gcp;
 pub mod generic;
+pub mod heroku;
 pub mod incidentio;
 pub mod instatus;
 pub mod json;
+pub mod m365;
 pub mod notes;
+pub mod oraclecloud;
 pub mod rss;
+pub mod salesforce;
+pub mod slack;
 pub mod statusio;
 pub mod statuspage;
 pub mod text;
@@ -34,6 +42,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod times;
+mod touches;
 
 pub use document::{Document, Kind};
 pub use generic::Mapping;
@@ -90,11 +99,19 @@ pub const FORMATS: &[Format] = &[
     generic::HTML,
     incidentio::FORMAT,
     statuspage::FORMAT,
+    aws::FORMAT,
+    azuredevops::FORMAT,
     betterstack::FORMAT,
     cachet::FORMAT,
     cstate::FORMAT,
     gatus::FORMAT,
+    gcp::FORMAT,
+    heroku::FORMAT,
     instatus::FORMAT,
+    m365::FORMAT,
+    oraclecloud::FORMAT,
+    salesforce::FORMAT,
+    slack::FORMAT,
     statusio::FORMAT,
     upptime::FORMAT,
     uptimekuma::FORMAT,

@@ -42,6 +42,19 @@ pub fn page_address(url: &Url) -> Url {
     page
 }
 
+/// Whether `url` is one of the documents of a format that do not lie below its pages.
+fn is_elsewhere(url: &Url, format: &Format) -> bool {
+    let mut documents = [format.live, format.beside, format.history, format.parts].into_iter().flatten();
+    documents.any(|document| match (document.strip_prefix(ROOT), document.split_once(LAST)) {
+        (Some(path), _) => path.split('?').next() == Some(url.path()),
+        (None, Some((before, after))) if before.starts_with("https://") => {
+            let last = url.as_str().strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            last.is_some_and(|last| !last.is_empty() && !last.contains('/'))
+        }
+        _ => *document == url.as_str(),
+    })
+}
+
 /// Where to look for a page, in order: `url` itself if it is a document, else the live documents of `format` below it (of
 /// none: of the vendor whose host it is, then of every platform), at last `url` itself.
 pub fn candidates(url: &Url, format: Option<&'static Format>) -> Vec<Url> {
@@ -53,6 +66,7 @@ pub fn candidates(url: &Url, format: Option<&'static Format>) -> Vec<Url> {
             of_the_host.chain(FORMATS.iter().filter(|f| f.hosts.is_empty())).collect()
         }
     };
+    let is_document = page != *url || formats.iter().any(|format| is_elsewhere(url, format));
     let mut found: Vec<Url> = Vec::new();
     for candidate in formats.iter().flat_map(|f| f.live).filter_map(|document| place(&page, document)) {
         if !found.contains(&candidate) {
@@ -60,7 +74,7 @@ pub fn candidates(url: &Url, format: Option<&'static Format>) -> Vec<Url> {
         }
     }
     found.retain(|candidate| candidate != url);
-    found.insert(if page == *url { found.len() } else { 0 }, url.clone());
+    found.insert(if is_document { 0 } else { found.len() }, url.clone());
     found
 }
 
@@ -100,6 +114,33 @@ mod tests {
         let document = url("https://status.example/history.rss");
         assert_eq!(candidates(&document, super::super::format("rss"))[0], document);
         assert_eq!(candidates(&document, None).iter().filter(|c| **c == document).count(), 1);
+    }
+
+    #[test]
+    fn a_vendor_with_a_format_of_its_own_is_asked_where_it_answers() {
+        for (page, want) in [
+            ("https://health.aws.amazon.com/health/status", "https://health.aws.amazon.com/public/currentevents"),
+            ("https://status.cloud.google.com/", "https://status.cloud.google.com/incidents.json"),
+            ("https://www.google.com/appsstatus/dashboard/", "https://www.google.com/appsstatus/dashboard/incidents.json"),
+            ("https://status.salesforce.com", "https://api.status.salesforce.com/v1/instances"),
+            ("https://status.salesforce.com/instances/AB1", "https://api.status.salesforce.com/v1/instances/AB1/status"),
+            ("https://status.heroku.com/", "https://api.status.salesforce.com/v1/instances?products=Heroku"),
+            ("https://status.slack.com/", "https://status.slack.com/api/v2.0.0/current"),
+            ("https://status.dev.azure.com/", "https://status.dev.azure.com/_apis/status/health?api-version=7.1-preview.1"),
+            ("https://ocistatus.oraclecloud.com/", "https://ocistatus.oraclecloud.com/api/v2/components.json"),
+        ] {
+            assert_eq!(candidates(&url(page), None)[0].as_str(), want, "{page}");
+        }
+        // A document stands for itself.
+        for document in [
+            "https://api.status.salesforce.com/v1/instances/AB1/status",
+            "https://api.status.salesforce.com/v1/incidents/active",
+            "https://health.aws.amazon.com/public/currentevents",
+            "https://status.heroku.com/api/v4/current-status",
+            "https://status.dev.azure.com/_apis/status/health?geographies=EU",
+        ] {
+            assert_eq!(candidates(&url(document), None)[0].as_str(), document);
+        }
     }
 
     #[test]

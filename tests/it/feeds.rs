@@ -16,8 +16,27 @@ use crate::harness::skip;
 use crate::hostile::holds;
 
 /// Folders of the corpus that can be read.
-const READ: &[&str] =
-    &["statuspage", "incidentio", "betterstack", "cachet", "cstate", "gatus", "instatus", "statusio", "upptime", "uptimekuma", "rss"];
+const READ: &[&str] = &[
+    "statuspage",
+    "incidentio",
+    "aws",
+    "azuredevops",
+    "betterstack",
+    "cachet",
+    "cstate",
+    "gatus",
+    "gcp",
+    "heroku",
+    "instatus",
+    "m365",
+    "oraclecloud",
+    "salesforce",
+    "slack",
+    "statusio",
+    "upptime",
+    "uptimekuma",
+    "rss",
+];
 /// Those whose documents are as those of Statuspage.
 const LIKE_STATUSPAGE: &[&str] = &["statuspage", "incidentio"];
 /// A debug build on a busy machine; a release build needs a hundredth of it.
@@ -127,7 +146,7 @@ fn captured_page(format: &str, file: &Path) {
     let began = Instant::now();
     let page = read(&body);
     assert!(began.elapsed() < TIME_MAX, "{label} took {:?}", began.elapsed());
-    let raw: Option<Value> = serde_json::from_slice(&body).ok();
+    let raw: Option<Value> = serde_json::from_str(&Document::new(None, None, &body).text).ok();
     let Some(raw) = raw else {
         return captured_feed(&label, &body, page);
     };
@@ -165,6 +184,11 @@ fn captured_document(format: &str, label: &str, page: Result<Page, Unreadable>, 
     if format == "statusio" && !raw["result"].is_object() {
         return assert!(page.is_err(), "{label} is no page and was read");
     }
+    // The vendor's documentation, which shows a request and its answer.
+    if let Some(answer) = raw.pointer("/responses/200/body") {
+        assert!(page.is_err(), "{label} is no page and was read");
+        return captured_document(format, label, read(answer.to_string().as_bytes()), answer);
+    }
     let page = page.unwrap_or_else(|e| panic!("{label}: {e}"));
     assert_eq!(page.format, format, "{label}");
     holds(label, &page);
@@ -192,10 +216,53 @@ fn captured_document(format: &str, label: &str, page: Result<Page, Unreadable>, 
             let beats = raw["heartbeatList"].as_object().map_or(0, serde_json::Map::len);
             (inside("/publicGroupList", "monitorList") + beats, usize::from(raw["incident"].is_object()), of("/maintenanceList").len())
         }
-        _ => panic!("{format} is in no list of this test"),
+        _ => of_one_vendor(format, raw),
     };
     assert_eq!((page.components.len(), page.incidents.len(), page.maintenances.len()), want, "{label}");
     assert!(page.oddities.unknown_words.is_empty(), "{label}: {:?}", page.oddities.unknown_words);
+}
+
+/// Components, incidents and maintenances of a vendor with a format of its own.
+fn of_one_vendor(format: &str, raw: &Value) -> (usize, usize, usize) {
+    let is_open = |end: &Value| end.as_str().unwrap_or_default().is_empty();
+    let whole = raw.as_array().map_or(std::slice::from_ref(raw), Vec::as_slice);
+    let different = |texts: Vec<&Value>| texts.into_iter().map(Value::to_string).collect::<BTreeSet<_>>().len();
+    match format {
+        "aws" if raw.is_object() => {
+            let is_over = |v: &Value| v["status"] == "0" || text(&v["summary"]).starts_with("[RESOLVED]");
+            let open = list(raw, "current").iter().filter(|v| !is_over(v)).map(|v| &v["service"]).collect();
+            (different(open), list(raw, "archive").len() + list(raw, "current").len(), 0)
+        }
+        "aws" => {
+            let services: BTreeSet<&String> =
+                whole.iter().filter_map(|v| v["impacted_services"].as_object()).flat_map(|map| map.keys()).collect();
+            (services.len(), whole.len(), 0)
+        }
+        "azuredevops" => (list(raw, "services").iter().map(|v| list(v, "geographies").len()).sum(), 0, 0),
+        "gcp" => {
+            let open = || whole.iter().filter(|v| is_open(&v["end"]));
+            let products: Vec<&Value> = open().flat_map(|v| list(v, "affected_products")).map(|v| &v["id"]).collect();
+            let services = open().filter(|v| list(v, "affected_products").is_empty() && v["service_key"] != "zall");
+            (different(products.into_iter().chain(services.map(|v| &v["service_key"])).collect()), whole.len(), 0)
+        }
+        "heroku" => (list(raw, "status").len(), list(raw, "incidents").len(), list(raw, "scheduled").len()),
+        "m365" => {
+            let (issues, services): (Vec<&Value>, Vec<&Value>) = list(raw, "value").iter().partition(|v| v["startDateTime"].is_string());
+            (services.len(), issues.len() + services.iter().map(|v| list(v, "issues").len()).sum::<usize>(), 0)
+        }
+        "oraclecloud" => (list(raw, "regionHealthReports").iter().map(|v| list(v, "serviceHealthReports").len()).sum(), 0, 0),
+        "salesforce" => {
+            let ids = |key: &str| different(whole.iter().flat_map(|v| list(v, key)).map(|v| &v["id"]).collect());
+            (whole.len(), ids("Incidents"), ids("Maintenances"))
+        }
+        "slack" => {
+            let services = different(list(raw, "active_incidents").iter().flat_map(|v| list(v, "services")).collect());
+            let events = if raw.is_array() { whole } else { list(raw, "active_incidents") };
+            let work = events.iter().filter(|v| v["type"] == "maintenance").count();
+            (services, events.len() - work, work)
+        }
+        _ => panic!("{format} is in no list of this test"),
+    }
 }
 
 // --- Statuspage and its like: the facts once more, straight from the file -------------------------------------------

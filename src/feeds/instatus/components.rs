@@ -46,7 +46,10 @@ pub fn is(document: &Document) -> bool {
     let is_here = path.ends_with("/components.json") && !path.ends_with("/api/v2/components.json");
     let Some(listed) = listed(&document.text).ok().and_then(|list| list.0) else { return false };
     // A group has no state, but children.
-    let is_one = |entry: Entry| entry.status.as_str().map_or(entry.children.is_some() && entry.is_parent.0.is_some(), is_word);
+    let is_one = |entry: Entry| {
+        let has_state = entry.status.as_str().map_or(entry.children.is_some() && entry.is_parent.0.is_some(), is_word);
+        has_state && entry.name.0.as_str().is_some()
+    };
     listed.iter().filter_map(|raw| json::element(raw)).any(is_one) || (is_here && listed.is_empty())
 }
 

@@ -425,7 +425,7 @@ fn maintenance_stage(word: &str) -> Option<Stage> {
 }
 
 /// `minor` is said of degraded pages and of partial outages: the sentence beside it tells, in English.
-fn indicator(verdict: &Verdict, notes: &mut Notes) -> Option<Status> {
+pub fn indicator(verdict: &Verdict, notes: &mut Notes) -> Option<Status> {
     let description = verdict.description.as_str();
     let meaning = |word: &str| match word {
         "none" => Some(Status::Operational),

@@ -117,6 +117,35 @@ const LISTS: &[&str] = &[
     "/result/maintenance/upcoming",
     "/publicGroupList",
     "/maintenanceList",
+    "/active_incidents",
+    "/services",
+    "/regionHealthReports",
+    "/value",
+    "/status",
+    "/scheduled",
+    "/archive",
+    "/current",
+];
+/// And inside the entries of those.
+const INNER_LISTS: &[&str] = &[
+    "incident_updates",
+    "updates",
+    "messages",
+    "unresolvedIssues",
+    "notes",
+    "services",
+    "geographies",
+    "serviceHealthReports",
+    "issues",
+    "posts",
+    "systems",
+    "event_log",
+    "affected_products",
+    "Incidents",
+    "Maintenances",
+    "IncidentImpacts",
+    "IncidentEvents",
+    "instanceKeys",
 ];
 
 /// Formats that have to be told where things are, are told: nearly everywhere.
@@ -146,7 +175,7 @@ fn turned_round(format: &'static Format, data: &[u8]) {
         let Some(list) = value.pointer_mut(list).and_then(Value::as_array_mut) else { continue };
         list.reverse();
         for event in list.iter_mut() {
-            for inner in ["incident_updates", "updates", "messages", "unresolvedIssues"] {
+            for inner in INNER_LISTS {
                 if let Some(inner) = event.get_mut(inner).and_then(Value::as_array_mut) {
                     inner.reverse();
                 }

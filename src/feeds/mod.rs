@@ -9,20 +9,32 @@
 //!
 //! Not here: fetching, when to ask again, what the daemon makes of a page.
 
+pub mod apple;
 pub mod betterstack;
 pub mod cachet;
+pub mod checkly;
 pub mod cstate;
 pub mod gatus;
+pub mod ilert;
 pub mod incidentio;
 pub mod instatus;
 pub mod json;
 pub mod notes;
+pub mod openstatus;
+pub mod paypal;
+pub mod rootly;
 pub mod rss;
+pub mod site24x7;
+pub mod sorry;
 pub mod statusio;
 pub mod statuspage;
+pub mod statuspal;
 pub mod text;
 pub mod upptime;
 pub mod uptimekuma;
+pub mod uptimerobot;
+pub mod vultr;
+pub mod zendesk;
 
 mod budget;
 mod document;
@@ -85,15 +97,27 @@ impl Format {
 /// Every format, in the order in which they are asked whether a document is theirs.
 pub const FORMATS: &[Format] = &[
     incidentio::FORMAT,
+    rootly::FORMAT,
     statuspage::FORMAT,
+    apple::FORMAT,
     betterstack::FORMAT,
     cachet::FORMAT,
+    checkly::FORMAT,
     cstate::FORMAT,
     gatus::FORMAT,
+    ilert::FORMAT,
     instatus::FORMAT,
+    openstatus::FORMAT,
+    paypal::FORMAT,
+    site24x7::FORMAT,
+    sorry::FORMAT,
     statusio::FORMAT,
+    statuspal::FORMAT,
     upptime::FORMAT,
     uptimekuma::FORMAT,
+    uptimerobot::FORMAT,
+    vultr::FORMAT,
+    zendesk::FORMAT,
     rss::FORMAT,
 ];
 

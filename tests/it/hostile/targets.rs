@@ -116,6 +116,17 @@ const LISTS: &[&str] = &[
     "/result/maintenance/upcoming",
     "/publicGroupList",
     "/maintenanceList",
+    "/services",
+    "/service_alerts",
+    "/regions",
+    "/maintenances",
+    "/upcoming_maintenances",
+    "/maintenanceWindows",
+    "/notices",
+    "/result",
+    "/psp/monitors",
+    "/data/current_status",
+    "/data/active_incident_details",
 ];
 
 /// The order in which a JSON document has its entries changes nothing.
@@ -135,7 +146,20 @@ fn turned_round(format: &'static Format, data: &[u8]) {
         let Some(list) = value.pointer_mut(list).and_then(Value::as_array_mut) else { continue };
         list.reverse();
         for event in list.iter_mut() {
-            for inner in ["incident_updates", "updates", "messages", "unresolvedIssues"] {
+            for inner in [
+                "incident_updates",
+                "updates",
+                "messages",
+                "unresolvedIssues",
+                "events",
+                "entries",
+                "incidentUpdates",
+                "children",
+                "alerts",
+                "affectedServices",
+                "incident_status_updates",
+                "componentgroup_components",
+            ] {
                 if let Some(inner) = event.get_mut(inner).and_then(Value::as_array_mut) {
                     inner.reverse();
                 }

@@ -30,6 +30,7 @@ mod looks;
 mod page_changes;
 mod pages;
 mod phases;
+mod platforms;
 mod probe_route;
 mod push;
 mod receiver_down;

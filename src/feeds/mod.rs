@@ -9,29 +9,41 @@
 //!
 //! Not here: fetching, when to ask again, what the daemon makes of a page.
 
+pub mod apple;
 pub mod aws;
 pub mod azuredevops;
 pub mod betterstack;
 pub mod cachet;
+pub mod checkly;
 pub mod cstate;
 pub mod gatus;
 pub mod gcp;
 pub mod generic;
 pub mod heroku;
+pub mod ilert;
 pub mod incidentio;
 pub mod instatus;
 pub mod json;
 pub mod m365;
 pub mod notes;
+pub mod openstatus;
 pub mod oraclecloud;
+pub mod paypal;
+pub mod rootly;
 pub mod rss;
 pub mod salesforce;
+pub mod site24x7;
 pub mod slack;
+pub mod sorry;
 pub mod statusio;
 pub mod statuspage;
+pub mod statuspal;
 pub mod text;
 pub mod upptime;
 pub mod uptimekuma;
+pub mod uptimerobot;
+pub mod vultr;
+pub mod zendesk;
 
 mod budget;
 mod document;
@@ -98,11 +110,14 @@ pub const FORMATS: &[Format] = &[
     generic::JSON,
     generic::HTML,
     incidentio::FORMAT,
+    rootly::FORMAT,
     statuspage::FORMAT,
     aws::FORMAT,
     azuredevops::FORMAT,
+    apple::FORMAT,
     betterstack::FORMAT,
     cachet::FORMAT,
+    checkly::FORMAT,
     cstate::FORMAT,
     gatus::FORMAT,
     gcp::FORMAT,
@@ -112,9 +127,18 @@ pub const FORMATS: &[Format] = &[
     oraclecloud::FORMAT,
     salesforce::FORMAT,
     slack::FORMAT,
+    ilert::FORMAT,
+    openstatus::FORMAT,
+    paypal::FORMAT,
+    site24x7::FORMAT,
+    sorry::FORMAT,
     statusio::FORMAT,
+    statuspal::FORMAT,
     upptime::FORMAT,
     uptimekuma::FORMAT,
+    uptimerobot::FORMAT,
+    vultr::FORMAT,
+    zendesk::FORMAT,
     rss::FORMAT,
 ];
 

@@ -239,6 +239,23 @@ pub struct Maintenance {
 }
 
 impl Incident {
+    /// One of which nothing more is known.
+    pub fn new(id: String, title: String) -> Incident {
+        Incident {
+            id,
+            title,
+            impact: None,
+            stage: None,
+            started_at: None,
+            stated_start: None,
+            resolved_at: None,
+            undecided: false,
+            url: None,
+            touches: Vec::new(),
+            updates: Vec::new(),
+        }
+    }
+
     pub fn is_open(&self) -> bool {
         !self.undecided && self.resolved_at.is_none() && !self.stage.is_some_and(Stage::is_over)
     }
@@ -249,6 +266,11 @@ impl Incident {
 }
 
 impl Maintenance {
+    /// One of which nothing more is known.
+    pub fn new(id: String, title: String) -> Maintenance {
+        Maintenance { id, title, stage: None, starts_at: None, ends_at: None, url: None, touches: Vec::new(), updates: Vec::new() }
+    }
+
     pub fn is_over(&self) -> bool {
         self.stage.is_some_and(Stage::is_over)
     }

@@ -33,7 +33,7 @@ fn the_catalogue_is_searched() {
     let found = json_of(dir.path(), &["catalog", "search", "google", "cloud", "--json"]);
     assert_eq!(
         found["vendors"][0],
-        json!({"id": "google-cloud", "name": "Google Cloud", "category": "cloud", "platform": "gcp", "readable": false, "format": null,
+        json!({"id": "google-cloud", "name": "Google Cloud", "category": "cloud", "platform": "gcp", "readable": true, "format": "gcp",
             "status_page": "https://status.cloud.google.com", "feed": null, "website": "https://cloud.google.com",
             "aliases": ["gcp", "google-cloud-platform"]})
     );

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use url::Url;
 use vendord::feeds::{self, Document, Unreadable};
 use vendord::model::Page;
 use vendord::model::page::{Impact, Status};
@@ -19,10 +20,12 @@ use crate::hostile::holds;
 const READ: &[&str] = &[
     "statuspage",
     "incidentio",
+    "apple",
     "aws",
     "azuredevops",
     "betterstack",
     "cachet",
+    "checkly",
     "cstate",
     "gatus",
     "gcp",
@@ -30,13 +33,17 @@ const READ: &[&str] = &[
     "instatus",
     "m365",
     "oraclecloud",
+    "rootly",
     "salesforce",
     "slack",
     "statusio",
     "upptime",
     "uptimekuma",
+    "vultr",
     "rss",
 ];
+/// Formats of which nothing but its address tells a document.
+const BY_ADDRESS: &[(&str, &str)] = &[("openstatus", "https://api.openstatus.dev/public/status/lamp")];
 /// Those whose documents are as those of Statuspage.
 const LIKE_STATUSPAGE: &[&str] = &["statuspage", "incidentio"];
 /// A debug build on a busy machine; a release build needs a hundredth of it.
@@ -57,15 +64,22 @@ fn read(body: &[u8]) -> Result<Page, Unreadable> {
     feeds::read(&Document::new(None, None, body), None)
 }
 
+fn address(format: &str) -> Option<Url> {
+    BY_ADDRESS.iter().find(|(name, _)| *name == format).map(|(_, address)| Url::parse(address).expect("an address"))
+}
+
 #[test]
 fn every_fixture_is_of_its_format_or_refused() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/feeds");
     let folders = std::fs::read_dir(&root).expect("fixtures").map(|entry| entry.expect("an entry").path());
-    for folder in folders.filter(|path| path.is_dir()) {
+    // What has to be told where things are is read in a test of its own.
+    for folder in folders.filter(|path| path.is_dir() && !name(path).starts_with("generic_")) {
         let format = name(&folder);
         for file in files(&folder) {
             let body = std::fs::read(&file).expect("a fixture");
-            let (label, page) = (format!("{format}/{}", name(&file)), read(&body));
+            let address = address(&format);
+            let document = Document::new(address.as_ref(), None, &body);
+            let (label, page) = (format!("{format}/{}", name(&file)), feeds::read(&document, None));
             if name(&file).starts_with("refused-") {
                 assert!(page.is_err(), "{label} was read");
                 continue;
@@ -73,7 +87,7 @@ fn every_fixture_is_of_its_format_or_refused() {
             let page = page.unwrap_or_else(|e| panic!("{label}: {e}"));
             assert_eq!(page.format, format, "{label}");
             holds(&label, &page);
-            let (detected, why) = feeds::detect(&Document::new(None, None, &body)).expect("it was read");
+            let (detected, why) = feeds::detect(&document).expect("it was read");
             assert!(detected.name == format && !why.is_empty(), "{label}");
         }
     }
@@ -82,7 +96,7 @@ fn every_fixture_is_of_its_format_or_refused() {
 #[test]
 fn damaged_pages_are_read_or_refused() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/feeds");
-    for format in READ {
+    for format in feeds::FORMATS.iter().map(|format| format.name) {
         for file in files(&root.join(format)) {
             let body = std::fs::read(&file).expect("a fixture");
             let label = format!("{format}/{} damaged", name(&file));
@@ -197,7 +211,22 @@ fn captured_document(format: &str, label: &str, page: Result<Page, Unreadable>, 
     let included = |kind: &str, is: fn(&Value) -> bool| of("/included").iter().filter(|v| v["type"] == kind && is(v)).count();
     let is_work: fn(&Value) -> bool = |v| v["attributes"]["report_type"] == "maintenance";
     let issues: BTreeSet<String> = of("/systems").iter().flat_map(|v| list(v, "unresolvedIssues")).map(|v| text(&v["permalink"])).collect();
+    let is_announced: fn(&&Value) -> bool = |v| text(&v["subject"]).contains("Scheduled Maintenance");
+    let events: BTreeMap<String, bool> = of("/services")
+        .iter()
+        .flat_map(|v| list(v, "events"))
+        .map(|v| (text(&v["messageId"]), v["statusType"] == "Maintenance" || v["eventStatus"] == "upcoming"))
+        .collect();
+    let alerts: Vec<&Value> =
+        raw["regions"].as_object().into_iter().flatten().flat_map(|(_, v)| list(v, "alerts")).chain(of("/service_alerts")).collect();
     let want = match format {
+        "apple" => (of("/services").len(), events.values().filter(|is| !**is).count(), events.values().filter(|is| **is).count()),
+        "checkly" | "rootly" => (0, of("/incidents").len(), 0),
+        "vultr" => {
+            let regions = raw["regions"].as_object().map_or(0, serde_json::Map::len);
+            let announced = alerts.iter().copied().filter(is_announced).count();
+            (regions, alerts.len() - announced, announced)
+        }
         "betterstack" => (
             included("status_page_resource", |_| true),
             included("status_report", |v| v["attributes"]["report_type"] != "maintenance"),

@@ -31,6 +31,7 @@ mod online;
 mod page_changes;
 mod pages;
 mod phases;
+mod platforms;
 mod probe_route;
 mod push;
 mod receiver_down;

@@ -60,10 +60,11 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
 // --- what imitates Statuspage ---------------------------------------------------------------------------------------
 
 fn look_alike(document: &Document) -> Result<Page, Unreadable> {
-    let api = api::read(NAME, &document.text, |page_id| match statuspage::maker(page_id) {
-        Maker::Incidentio => Ok(()),
-        Maker::Statuspage => Err("its page.id is one of a Statuspage"),
-        Maker::Unknown => Err("its page.id is no ULID"),
+    let api = api::read(NAME, &document.text, |page_id| match page_id.map(statuspage::maker) {
+        Some(Maker::Incidentio) => Ok(()),
+        Some(Maker::Statuspage) => Err("its page.id is one of a Statuspage"),
+        Some(Maker::Unknown) => Err("its page.id is no ULID"),
+        None => Err("it has no page.id"),
     })?;
     let (overall, carries) = (overall(&api), statuspage::carries(lists(api.lists, statuspage::path(document)), statuspage::path(document)));
     Ok(api.page(NAME, overall, carries))

@@ -1,6 +1,6 @@
 //! The documents below `/api/v2` of Statuspage, and of the platforms that imitate them: what is in them and what it means.
 //!
-//! Everything in them is optional but `page.id`. What a format makes of it all (the verdict over the page, what a list
+//! Everything in them is optional, but that some have a `page.id`. What a format makes of it all (the verdict over the page, what a list
 //! that is not there means) is the format's.
 
 use std::collections::BTreeMap;
@@ -153,11 +153,10 @@ struct Affected {
 }
 
 /// Reads a document of `format`, and hands its `page.id` to `is_ours`, which tells what is wrong with it.
-pub fn read(format: &'static str, text: &str, is_ours: impl Fn(&str) -> Result<(), &'static str>) -> Result<Api, Unreadable> {
+pub fn read(format: &'static str, text: &str, is_ours: impl Fn(Option<&str>) -> Result<(), &'static str>) -> Result<Api, Unreadable> {
     let body: Body = json::read(format, text)?;
     let about = body.page.0.unwrap_or_default();
-    let page_id = about.id.as_str().ok_or_else(|| Unreadable::shape(format, "it has no page.id"))?;
-    is_ours(page_id).map_err(|why| Unreadable::shape(format, why))?;
+    is_ours(about.id.as_str()).map_err(|why| Unreadable::shape(format, why))?;
     let lists = Lists {
         status: body.status.0.is_some(),
         components: body.components.is_there(),

@@ -3,6 +3,8 @@
 //! The verdict over a page is taken from its components, never from its indicator alone: `minor` is ambiguous, and a
 //! quarter of the pages with an open incident call themselves operational. Incidents are a fact of their own.
 //!
+//! A verdict alone, of a page without an id, is read too: other engines serve one at the address of `status.json` (NetSuite).
+//!
 //! `api` is shared with the platforms that imitate these documents; `archive` reads the pages of the history.
 
 pub(super) mod api;
@@ -42,7 +44,10 @@ fn recognise(document: &Document) -> Option<&'static str> {
         return Some("months with incidents, as a Statuspage archives them");
     }
     let head = Head::of(&document.text)?;
-    match (maker(head.page_id()?), head.parts()) {
+    let Some(page_id) = head.page_id() else {
+        return head.is_verdict().then_some("page without an id, status.indicator and no list: the verdict of a look-alike");
+    };
+    match (maker(page_id), head.parts()) {
         (Maker::Incidentio, _) => None,
         (Maker::Statuspage, Parts { indicator: true, .. }) => Some("page.id of a Statuspage, status.indicator"),
         (Maker::Statuspage, Parts { components: true, .. }) => Some("page.id of a Statuspage, components"),
@@ -57,9 +62,11 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     if archive::likeness(&document.text) != Likeness::None {
         return archive::parse(document);
     }
-    let api = api::read(NAME, &document.text, |page_id| match maker(page_id) {
-        Maker::Incidentio => Err("its page.id is one of incident.io"),
-        Maker::Statuspage | Maker::Unknown => Ok(()),
+    let api = api::read(NAME, &document.text, |page_id| match page_id.map(maker) {
+        Some(Maker::Incidentio) => Err("its page.id is one of incident.io"),
+        Some(Maker::Statuspage | Maker::Unknown) => Ok(()),
+        None if Head::of(&document.text).is_some_and(|head| head.is_verdict()) => Ok(()),
+        None => Err("it has no page.id"),
     })?;
     if !api.lists.any() {
         return Err(Unreadable::shape(NAME, "it has no status, components, incidents or scheduled_maintenances"));
@@ -142,6 +149,13 @@ impl Head {
 
     pub fn page_id(&self) -> Option<&str> {
         self.page.0.as_ref()?.id.as_str()
+    }
+
+    /// Of a page that is named, and whose documents have no id.
+    fn is_verdict(&self) -> bool {
+        let is_named = self.page.0.as_ref().is_some_and(|page| page.name.as_str().or(page.url.as_str()).is_some());
+        let parts = self.parts();
+        is_named && self.page_id().is_none() && parts.indicator && !(parts.components || parts.incidents || parts.maintenances)
     }
 
     pub fn parts(&self) -> Parts {

@@ -276,9 +276,16 @@ fn names_are_copied_only_so_often() {
 }
 
 #[test]
+fn a_verdict_alone_may_be_of_a_page_without_an_id() {
+    check("statuspage", "status-look-alike", "operational - Absent Absent");
+}
+
+#[test]
 fn what_is_no_page_is_refused_and_says_why() {
     for (body, why) in [
         ("{}", "it has no page.id"),
+        (r#"{"page": {"name": "Lantern"}, "status": {"indicator": "none"}, "components": []}"#, "it has no page.id"),
+        (r#"{"page": {}, "status": {"indicator": "none"}}"#, "it has no page.id"),
         ("null", "invalid type"),
         ("[]", "it is no object"),
         (r#"{"status": 500, "error": "Internal"}"#, "it has no page.id"),

@@ -260,6 +260,68 @@ fn large() -> Vec<(&'static str, Vec<u8>)> {
         }),
         ("components of Cachet", format!("{{\"data\":[{}]}}", numbered("{\"name\":\"a\",\"status\":1,\"group_id\":1,\"id\":", "},"))),
         ("incidents of Cachet", format!("{{\"data\":[{}]}}", numbered("{\"status\":1,\"component_id\":1,\"id\":", "},"))),
+        ("services of Apple", format!("{{\"services\":[{}]}}", numbered("{\"events\":[],\"serviceName\":\"", "\"},"))),
+        ("events of Apple", {
+            let events = numbered("{\"messageId\":\"", "\"},");
+            format!("{{\"services\":[{{\"serviceName\":\"{name}\",\"events\":[{events}]}}]}}")
+        }),
+        ("one event of every service of Apple", {
+            let service = |n: usize| format!("{{\"serviceName\":\"{n}{}\",\"events\":[{{\"messageId\":\"1\"}}]}}", &name[..name.len() - 9]);
+            format!("{{\"services\":[{}]}}", (0..DOCUMENT_BYTES / 400).map(service).collect::<Vec<_>>().join(","))
+        }),
+        ("regions of Vultr", format!("{{\"service_alerts\":[],\"regions\":{{{}}}}}", numbered("\"", "\":{\"alerts\":[]},"))),
+        ("one alert of every region of Vultr", {
+            let regions = numbered("\"", "\":{\"alerts\":[{\"id\":\"1\"}]},");
+            format!("{{\"service_alerts\":[],\"regions\":{{{regions}}}}}")
+        }),
+        ("alerts of Vultr", format!("{{\"service_alerts\":[{}]}}", numbered("{\"id\":\"", "\"},"))),
+        ("what is included by Zendesk", {
+            let incident = "{\"id\":1,\"type\":\"incident\",\"attributes\":{\"status\":\"a\",\"started_at\":\"b\"}}";
+            format!("{{\"data\":[{incident}],\"included\":[{}]}}", numbered("{\"type\":\"service\",\"attributes\":{},\"id\":\"", "\"},"))
+        }),
+        ("incidents of Zendesk with one update", {
+            let update = format!("{{\"type\":\"a\",\"id\":1,\"attributes\":{{\"description\":\"{}\"}}}}", "word ".repeat(3_000));
+            let related = "\"relationships\":{\"incident_updates\":{\"data\":[{\"type\":\"a\",\"id\":1}]}}";
+            let facts = "\"type\":\"incident\",\"attributes\":{\"status\":\"a\",\"started_at\":\"b\"}";
+            let incidents: Vec<String> = (0..9_999).map(|n| format!("{{\"id\":{n},{facts},{related}}}")).collect();
+            format!("{{\"data\":[{}],\"included\":[{update}]}}", incidents.join(","))
+        }),
+        ("components of PayPal", {
+            let entries = numbered("{\"category\":{},\"status\":{\"production\":\"a\",\"sandbox\":\"a\"},\"id\":", "},");
+            format!("{{\"result\":[{entries}]}}")
+        }),
+        ("monitors of UptimeRobot", format!("{{\"data\":[{}]}}", numbered("{\"statusClass\":\"a\",\"monitorId\":", "},"))),
+        ("services of Statuspal", {
+            let children = numbered("{\"name\":\"a\",\"id\":", "},");
+            let about = "\"status_page\":{\"current_incident_type\":null}";
+            format!("{{{about},\"services\":[{{\"id\":\"g\",\"name\":\"{name}\",\"children\":[{children}]}}]}}")
+        }),
+        ("services below services of Statuspal", {
+            let (open, close) = ("{\"id\":1,\"children\":[", "]}");
+            let deep = DOCUMENT_BYTES / (open.len() + close.len());
+            let tree = open.repeat(deep) + &close.repeat(deep);
+            format!("{{\"status_page\":{{\"current_incident_type\":null}},\"services\":[{tree}]}}")
+        }),
+        ("components of StatusIQ", {
+            let members = numbered("{\"component_status\":1,\"enc_component_id\":\"", "\"},");
+            let group = format!(
+                "{{\"componentgroup_status\":1,\"componentgroup_display_name\":\"{name}\",\"componentgroup_components\":[{members}]}}"
+            );
+            format!("{{\"data\":{{\"current_status\":[{group}]}}}}")
+        }),
+        ("services of ilert", {
+            let services = numbered("{\"id\":", "},");
+            format!("{{\"status\":\"OPERATIONAL\",\"incidents\":[],\"services\":[{services}]}}")
+        }),
+        ("notices of Sorry", format!("{{\"notices\":[{}]}}", numbered("{\"type\":\"planned\",\"state\":\"a\",\"id\":", "},"))),
+        ("components of Sorry", {
+            let parts = numbered("{\"name\":\"a\",\"state\":\"b\",\"parent_id\":", "},");
+            format!("{{\"components\":[{parts}]}}")
+        }),
+        ("services of incidents of Checkly", {
+            let services = numbered("{\"id\":", "},");
+            format!("{{\"incidents\":[{{\"id\":1,\"lastUpdateStatus\":\"a\",\"incidentUpdates\":[],\"services\":[{services}]}}]}}")
+        }),
     ];
     let mut all: Vec<(&'static str, Vec<u8>)> = texts.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
     for byte in [0xff, 0x00] {

@@ -125,6 +125,16 @@ const LISTS: &[&str] = &[
     "/scheduled",
     "/archive",
     "/current",
+    "/service_alerts",
+    "/regions",
+    "/maintenances",
+    "/upcoming_maintenances",
+    "/maintenanceWindows",
+    "/notices",
+    "/result",
+    "/psp/monitors",
+    "/data/current_status",
+    "/data/active_incident_details",
 ];
 /// And inside the entries of those.
 const INNER_LISTS: &[&str] = &[
@@ -146,6 +156,14 @@ const INNER_LISTS: &[&str] = &[
     "IncidentImpacts",
     "IncidentEvents",
     "instanceKeys",
+    "events",
+    "entries",
+    "incidentUpdates",
+    "children",
+    "alerts",
+    "affectedServices",
+    "incident_status_updates",
+    "componentgroup_components",
 ];
 
 /// Formats that have to be told where things are, are told: nearly everywhere.

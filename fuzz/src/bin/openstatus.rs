@@ -1,0 +1,2 @@
+#![no_main]
+vendord_fuzz::target!();

@@ -73,7 +73,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
             let Some(id) = notes::id(Some(&format!("{name}/{place}"))) else { continue };
             budget.touched(1)?;
             components.push(Component {
-                id,
+                id: budget.copy(&id)?,
                 name: budget.copy(&name)?,
                 group: None,
                 region: notes.line(geography.name.as_str().or(geography.id.as_str())),

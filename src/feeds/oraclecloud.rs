@@ -116,8 +116,10 @@ impl Reader {
     fn page(mut self, health: Health) -> Result<Page, Unreadable> {
         for region in health.region_health_reports.within("regions")? {
             let services = api::listed::<&RawValue, COMPONENTS_MAX>(region.service_health_reports, "services of a region")?;
+            let name = self.notes.line(region.region_name.as_str());
+            let place = region.region_id.as_str().or(name.as_deref()).unwrap_or_default();
             for service in services.into_iter().filter_map(json::element) {
-                self.service(&region, &service)?;
+                self.service(place, name.as_deref(), &service)?;
             }
         }
         Ok(Page {
@@ -130,12 +132,12 @@ impl Reader {
         })
     }
 
-    fn service(&mut self, region: &Region, service: &Service) -> Result<(), Unreadable> {
+    /// In the place with this id and name.
+    fn service(&mut self, place: &str, region: Option<&str>, service: &Service) -> Result<(), Unreadable> {
         let Some(own) = service.service_id.as_str().or(service.service_name.as_str()) else { return Ok(()) };
-        let place = region.region_id.as_str().or(region.region_name.as_str()).unwrap_or_default();
         let Some(id) = notes::id(Some(&format!("{place}/{own}"))) else { return Ok(()) };
-        let name = self.notes.line(service.service_name.as_str()).unwrap_or_else(|| id.clone());
-        let region = self.notes.line(region.region_name.as_str());
+        let id = self.budget.copy(&id)?;
+        let Some(name) = self.notes.line(service.service_name.as_str().or(Some(own))) else { return Ok(()) };
         self.budget.touched(1)?;
         if self.components.len() == COMPONENTS_MAX {
             return Err(Unreadable::TooMany { what: "components", max: COMPONENTS_MAX });
@@ -153,7 +155,7 @@ impl Reader {
             id,
             name,
             group: self.notes.line(service.service_category_name.as_str()),
-            region: region.map(|region| self.budget.copy(&region)).transpose()?,
+            region: region.map(|region| self.budget.copy(region)).transpose()?,
             status: self.notes.meaning("status", service.service_status.as_str(), status).unwrap_or(Status::Unknown),
         });
         if self.incidents.len() > INCIDENTS_MAX {

@@ -113,7 +113,9 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     if !listed.is_empty() && !events(&listed).any(|event| event.is_one()) {
         return Err(Unreadable::shape(NAME, "nothing in its list has date_created, type, services and notes"));
     }
-    reader.page(events(&listed), Listing::Recent)
+    let page = reader.page(events(&listed), Listing::Recent)?;
+    let nothing_is_open = !page.overall.is_known() && !page.incidents.is_empty();
+    Ok(Page { overall: if nothing_is_open { Status::Operational } else { page.overall }, ..page })
 }
 
 #[derive(Default)]
@@ -307,7 +309,7 @@ mod tests {
             NAME,
             "history",
             r#"
-                unknown - Recent Recent
+                operational - Recent Recent
                 i 1902 critical resolved 2030-12-24T19:30..2030-12-24T21:00 "Nobody gets in" [Login/SSO] 2
                 i 1901 minor resolved 2030-11-01T06:30..2030-11-01T08:00 "Pictures are pale" [] 0
                 m 1900 completed 2030-10-01T06:00..? "New cables" [Huddles] 0

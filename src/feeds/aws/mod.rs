@@ -221,12 +221,11 @@ impl Reader {
     /// One that several events name is as bad as the worst of them says.
     fn affect(&mut self, component: Component) {
         let known = self.affected.entry(component.id.clone()).or_insert_with(|| component.clone());
-        let status = Status::worst([known.status, component.status]).unwrap_or(Status::Unknown);
+        known.status = Status::worst([known.status, component.status]).unwrap_or(Status::Unknown);
+        // What is the same everywhere (Route 53) is named by events of several regions.
+        known.region = known.region.take().filter(|region| component.region.as_ref() == Some(region));
         // Where they call it differently, the first by the alphabet counts.
-        if (&component.name, &component.region) < (&known.name, &known.region) {
-            *known = component;
-        }
-        known.status = status;
+        known.name = component.name.min(std::mem::take(&mut known.name));
     }
 }
 
@@ -311,6 +310,22 @@ mod tests {
         let url = page.incidents[0].url.as_deref();
         assert_eq!(url, Some("https://health.aws.amazon.com/health/status?eventID=arn:aws:health:no-east-1::event/PIPES/ISSUE_2"));
         assert_eq!(page.updated_at, page.incidents[0].updates[0].at);
+    }
+
+    #[test]
+    fn what_events_of_two_regions_name_is_in_none() {
+        let event = |region: &str, current: u8, name: &str| {
+            format!(
+                r#"{{"arn": "arn:aws:health:{region}::event/A/B", "date": "1900000000", "status": "2", "event_log": [],
+                    "impacted_services": {{"gates": {{"service_name": "{name}", "current": "{current}", "max": "3"}}}}}}"#
+            )
+        };
+        let [one, two] = [event("no-west-1", 1, "Gates"), event("no-east-1", 3, "All gates")];
+        for body in [format!("[{one},{two}]"), format!("[{two},{one}]")] {
+            let page = super::super::read(&Document::new(None, None, body.as_bytes()), None).unwrap();
+            let got: Vec<_> = page.components.iter().map(|c| (c.name.as_str(), c.region.as_deref(), c.status)).collect();
+            assert_eq!(got, [("All gates", None, Status::MajorOutage)]);
+        }
     }
 
     #[test]

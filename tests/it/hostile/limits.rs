@@ -259,6 +259,62 @@ fn large() -> Vec<(&'static str, Vec<u8>)> {
             format!("{{\"is\":\"index\",\"cStateVersion\":\"6\",\"systems\":[],\"pinnedIssues\":[{issues}]}}")
         }),
         ("components of Cachet", format!("{{\"data\":[{}]}}", numbered("{\"name\":\"a\",\"status\":1,\"group_id\":1,\"id\":", "},"))),
+        ("services of an event of AWS", {
+            let services = numbered("\"s", "\":{\"current\":\"3\"},");
+            let region = "r".repeat(290);
+            format!(
+                "[{{\"arn\":\"a:a:a:{region}\",\"date\":\"1\",\"status\":\"3\",\"event_log\":[],\"impacted_services\":{{{services}}}}}]"
+            )
+        }),
+        ("events of AWS", format!("[{}]", numbered("{\"date\":\"1\",\"status\":\"3\",\"event_log\":[],\"arn\":\"", "\"},"))),
+        ("times of AWS", {
+            let times = filled("<span>1:11 AM PST</span>");
+            let entry = format!("{{\"service\":\"s\",\"service_name\":\"s\",\"date\":\"1\",\"description\":\"{times}\"}}");
+            format!("{{\"archive\":[{entry}],\"current\":[]}}")
+        }),
+        ("products of Google", {
+            let products = numbered("{\"title\":\"", "\"},");
+            format!("[{{\"id\":\"i\",\"external_desc\":\"x\",\"begin\":\"x\",\"affected_products\":[{products}]}}]")
+        }),
+        ("incidents of Google", format!("[{}]", numbered("{\"external_desc\":\"x\",\"begin\":\"x\",\"id\":\"", "\"},"))),
+        ("geographies of Azure DevOps", {
+            let geographies = numbered("{\"id\":\"", "\"},");
+            format!("{{\"status\":{{\"health\":\"healthy\"}},\"services\":[{{\"id\":\"{name}\",\"geographies\":[{geographies}]}}]}}")
+        }),
+        ("services of Oracle", {
+            let services = numbered("{\"serviceId\":\"", "\"},");
+            format!("{{\"regionHealthReports\":[{{\"regionName\":\"{name}\",\"serviceHealthReports\":[{services}]}}]}}")
+        }),
+        ("incidents of one long service of Oracle", {
+            let incidents = numbered("{\"incidentId\":\"", "\"},");
+            let service = format!("{{\"serviceId\":\"s\",\"serviceName\":\"{name}\",\"incidents\":[{incidents}]}}");
+            format!("{{\"regionHealthReports\":[{{\"serviceHealthReports\":[{service}]}}]}}")
+        }),
+        ("issues of Microsoft 365", {
+            let issues = numbered("{\"startDateTime\":\"x\",\"service\":\"s\",\"id\":\"", "\"},");
+            let service = format!("{{\"service\":\"s\",\"status\":\"x\",\"id\":\"{name}\"}}");
+            format!("{{\"@odata.context\":\"x/serviceAnnouncement/issues\",\"value\":[{service},{issues}]}}")
+        }),
+        ("instances of Salesforce", format!("[{}]", numbered("{\"status\":\"OK\",\"Products\":[],\"key\":\"", "\"},"))),
+        ("one incident in every instance of Salesforce", {
+            let keys: Vec<String> = (0..1_500).map(|n| format!("\"k{n}\"")).collect();
+            let incident = format!("{{\"id\":1,\"IncidentImpacts\":[],\"instanceKeys\":[{}]}}", keys.join(","));
+            format!("[{}]", numbered(&format!("{{\"status\":\"OK\",\"Products\":[],\"Incidents\":[{incident}],\"key\":\"k"), "\"},"))
+        }),
+        ("incidents with one id, everywhere, of Salesforce", {
+            let keys: Vec<String> = (0..5_000).map(|n| format!("\"k{n}\"")).collect();
+            let first = format!("{{\"id\":1,\"IncidentImpacts\":[],\"instanceKeys\":[{}]}}", keys.join(","));
+            format!("[{first},{}]", numbered("{\"id\":1,\"IncidentImpacts\":[],\"instanceKeys\":[],\"createdAt\":\"", "\"},"))
+        }),
+        ("notes of Slack", {
+            let notes = filled("{\"body\":\"a\"},");
+            format!("{{\"status\":\"active\",\"active_incidents\":[{{\"id\":1,\"type\":\"outage\",\"notes\":[{notes}]}}]}}")
+        }),
+        ("services of Slack", {
+            let services = numbered("\"", "\",");
+            format!("{{\"status\":\"active\",\"active_incidents\":[{{\"id\":1,\"type\":\"outage\",\"services\":[{services}]}}]}}")
+        }),
+        ("systems of Heroku", format!("{{\"status\":[{}]}}", numbered("{\"status\":\"red\",\"system\":\"", "\"},"))),
         ("incidents of Cachet", format!("{{\"data\":[{}]}}", numbered("{\"status\":1,\"component_id\":1,\"id\":", "},"))),
         ("services of Apple", format!("{{\"services\":[{}]}}", numbered("{\"events\":[],\"serviceName\":\"", "\"},"))),
         ("events of Apple", {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::text::{Parsed, Refused, Text, Unusable};
-use super::{contents, gcp, lines, page, table};
+use super::{contents, gcp, lines, page, table, unusable};
 use crate::cli::words::tame;
 use crate::cli::{Answer, Context, Exit, Failure, find, to_json};
 use crate::clock;
@@ -149,16 +149,6 @@ fn whose(context: &Context, store: &Path, id: &str) -> Result<Whose, Failure> {
     Err(find::unknown("vendor", id, names.into_iter()).into())
 }
 
-fn unusable(file: &str, why: Unusable) -> Failure {
-    let place = why.place.map(|place| format!("{file}:{}:{}", place.line, place.column));
-    let failure = Failure::finding(format!("{}: {}", place.as_deref().unwrap_or(file), tame(&why.message)));
-    let failure = Failure { place, ..failure };
-    match why.hint {
-        Some(hint) => failure.hint(tame(&hint)),
-        None => failure,
-    }
-}
-
 fn parse(text: &Text, arguments: &Arguments, now: Timestamp) -> Result<(Format, Parsed), Unusable> {
     let format = arguments.format.or_else(|| by_ending(&arguments.file)).map_or_else(|| by_content(text), Ok)?;
     let parsed = match format {
@@ -277,7 +267,7 @@ fn write(store: &config::Store, vendor: &Whose, parsed: Parsed, refused: usize, 
     Ok(taken.counts)
 }
 
-fn in_use(error: StoreError) -> Failure {
+pub(super) fn in_use(error: StoreError) -> Failure {
     match error {
         StoreError::Locked { path, holder } => Failure::missing(format!("{} is in use by a vendord that runs: {holder}", path.display()))
             .hint("stop it first; writing through a running daemon is not in this version"),

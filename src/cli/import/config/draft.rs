@@ -109,7 +109,7 @@ impl Draft {
 
     fn variable(&self, what: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        named(&format!("{}_{what}", self.title)).chars().map(plain).collect()
+        format!("{}_{}", named(&self.title), named(what)).chars().map(plain).collect()
     }
 
     /// An address to ask, without what may be secret in it. A user name and password become `auth` of kind http.

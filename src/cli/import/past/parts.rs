@@ -67,7 +67,7 @@ struct Known {
 impl Plan {
     pub fn of(mut looks: Vec<Looked>, target: &Target, loaded: Option<&Loaded>) -> Plan {
         let all = looks.len();
-        looks.sort_by_key(|look| (look.at, look.every));
+        looks.sort_by_key(|look| (look.at, look.drawn));
         looks.dedup_by_key(|look| look.at);
         let mut counts = Counts { repeated: all - looks.len(), ..Counts::default() };
         let (own, known) = known(target, loaded);
@@ -89,7 +89,7 @@ impl Plan {
                 parts.push(Part { number, state, limit, looks: Vec::new(), done: 0, pace: None });
             }
             counts.taken += 1;
-            counts.drawn += usize::from(look.every > 0);
+            counts.drawn += usize::from(look.drawn);
             if let Some(part) = parts.last_mut() {
                 part.looks.push(look);
             }

@@ -108,7 +108,7 @@ fn look(at: &str, outcome: &str, latency: &str, reason: &str, now: Timestamp) ->
             (ms * 1000.0).min(f64::from(u32::MAX)) as u32
         }
     };
-    Ok(Looked { at, latency_us, every: 0, outcome, reason: reason_of(reason, outcome)?, confirmed: false })
+    Ok(Looked { at, latency_us, every: 0, outcome, reason: reason_of(reason, outcome)?, confirmed: false, drawn: false })
 }
 
 /// With its zone, or Unix seconds or milliseconds.

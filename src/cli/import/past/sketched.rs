@@ -18,6 +18,8 @@ pub struct Looked {
     pub reason: Reason,
     /// It needs no others like it: the other monitor had confirmed it.
     pub confirmed: bool,
+    /// It stands for a sum.
+    pub drawn: bool,
 }
 
 impl Looked {
@@ -61,7 +63,10 @@ pub fn told(kept: Kept) -> (Vec<Looked>, u64) {
             continue;
         }
         let mut drawing = Drawing::of(sum, &changes, usual(sum.lasting));
-        for look in &mut looks[inside] {
+        drawing.add_changes(sum, &changes);
+        let kept = &mut looks[inside];
+        drawing.looks.retain(|look| kept.binary_search_by_key(&look.at, |kept| kept.at).is_err());
+        for look in kept {
             (look.every, look.confirmed) = (drawing.every, true);
         }
         unclear += drawing.unclear;
@@ -111,10 +116,21 @@ impl Drawing {
         drawing
     }
 
+    /// When it changed is known better than that it had by the next look.
+    fn add_changes(&mut self, sum: &Sum, changes: &[(Timestamp, bool)]) {
+        if sum.bad == 0 || sum.good == 0 {
+            return;
+        }
+        let inside = changes.iter().filter(|(at, _)| (sum.from..sum.from + sum.lasting).contains(at));
+        let looks: Vec<Looked> = inside.map(|(at, good)| self.look(sum, *at, *good)).collect();
+        self.looks.retain(|look| !looks.iter().any(|change| change.at == look.at));
+        self.looks.extend(looks);
+    }
+
     fn look(&self, sum: &Sum, at: Timestamp, good: bool) -> Looked {
         let (outcome, reason) = if good { (Outcome::Up, Reason::Ok) } else { (Outcome::Down, Reason::Expectation) };
         let latency_us = if good { micros(sum.latency) } else { 0 };
-        Looked { at, latency_us, every: self.every, outcome, reason, confirmed: true }
+        Looked { at, latency_us, every: self.every, outcome, reason, confirmed: true, drawn: true }
     }
 }
 
@@ -160,12 +176,22 @@ mod tests {
             Kept { looks: Vec::new(), changes, sums: vec![sum(0, 60, 0), sum(1, 30, 30), sum(2, 50, 10), sum(3, 59, 1), sum(4, 0, 60)] };
         let (looks, unclear) = told(kept);
         assert_eq!(shown(&looks), "++++++++++++++++++--------++++++++++------------");
+        let first_bad = looks.iter().find(|look| look.outcome == Outcome::Down).map(|look| look.at);
+        assert_eq!(first_bad, Some(at(90)));
         assert_eq!((unclear, looks[0].every, looks[0].confirmed, looks[0].latency_us), (60, 300, true, 80_000));
     }
 
     #[test]
     fn what_was_kept_itself_is_not_drawn() {
-        let look = |minute| Looked { at: at(minute), latency_us: 1, every: 0, outcome: Outcome::Up, reason: Reason::Ok, confirmed: false };
+        let look = |minute| Looked {
+            at: at(minute),
+            latency_us: 1,
+            every: 0,
+            outcome: Outcome::Up,
+            reason: Reason::Ok,
+            confirmed: false,
+            drawn: false,
+        };
         let kept = Kept { looks: (0..60).map(look).collect(), changes: Vec::new(), sums: vec![sum(0, 60, 0), sum(1, 60, 0)] };
         let (looks, _) = told(kept);
         assert_eq!(looks.len(), 72);

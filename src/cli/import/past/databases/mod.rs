@@ -69,7 +69,7 @@ fn reason(said: &str) -> Reason {
 }
 
 fn look(at: Timestamp, latency: Duration, outcome: Outcome, reason: Reason) -> Looked {
-    Looked { at, latency_us: super::sketched::micros(latency), every: 0, outcome, reason, confirmed: false }
+    Looked { at, latency_us: super::sketched::micros(latency), every: 0, outcome, reason, confirmed: false, drawn: false }
 }
 
 #[cfg(test)]

@@ -50,6 +50,12 @@ pub fn tell(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// What is to be read beside an answer that goes into a file.
+pub fn remark(text: &str) {
+    // Nobody is there to be told when stderr is closed.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 fn coloured(variable: impl Fn(&str) -> Option<String>, terminal: bool) -> bool {
     let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     if set("NO_COLOR") {

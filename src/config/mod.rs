@@ -46,6 +46,7 @@ pub use nearest::nearest;
 pub use secrets::Env;
 pub use source::Source;
 pub use values::parse_duration;
+pub(crate) use values::show_duration;
 
 /// What loading a configuration came to.
 pub struct Loaded {

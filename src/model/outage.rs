@@ -56,6 +56,11 @@ pub struct Outage {
 }
 
 impl Outage {
+    /// Whether another monitor saw it: its id was made of what it is, not of when it was noted (RFC 9562, version 8).
+    pub fn is_imported(&self) -> bool {
+        self.id.get_version_num() == 8
+    }
+
     /// How long it lasted, or has lasted at `now`: unknown time in between included, by the clock that did not step.
     pub fn duration(&self, now: Timestamp) -> Duration {
         self.stepped.unwrap_or_else(|| self.ended_at.unwrap_or(now).since(self.started_at))

@@ -11,6 +11,7 @@
 mod backup;
 mod ballast;
 mod batch;
+mod brought;
 mod damage;
 mod evidence;
 mod lock;
@@ -33,6 +34,7 @@ use std::time::Duration;
 pub use backup::{Restored, backup, restore};
 pub use ballast::Ballast;
 pub use batch::{Batch, Heartbeat, JournalRow, RegisteredCheck, Registration, StoredEvent};
+pub use brought::{Brought, Stretch};
 pub use damage::{Damaged, set_aside};
 pub use evidence::{EvidenceWrite, HopThen, SeenThen, StoredEvidence};
 pub use lock::{Holder, Lock, host_name};

@@ -78,7 +78,7 @@ impl Writer {
         Ok(())
     }
 
-    fn transaction<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(super) fn transaction<T>(&mut self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let outcome = self.connected().and_then(|db| {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&tx)?;
@@ -214,7 +214,7 @@ fn checkpoint(db: &mut Connection, mode: &str) -> Result<(), StoreError> {
     if busy != 0 && mode == "TRUNCATE" { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Result<()> {
+pub(super) fn write_batch(tx: &Transaction, batch: &Batch, boot_id: &str) -> rusqlite::Result<()> {
     observations(tx, batch)?;
     for (key, write) in &batch.segments {
         segment(tx, *key, write)?;
@@ -316,7 +316,7 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data without maps of odd keys always serializes")
 }
 
-fn outage(tx: &Transaction, o: &Outage, boot_id: &str) -> rusqlite::Result<()> {
+pub(super) fn outage(tx: &Transaction, o: &Outage, boot_id: &str) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT INTO outages (id, vendor, started_at, started_boot_ms, boot_id, confirmed_at, ended_at, stepped_ms, blame, checks)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)

@@ -8,7 +8,9 @@ mod broken_configs;
 mod canary;
 mod catalog;
 mod cli;
+
 mod clocks;
+mod coming_over;
 mod crash;
 mod crowd;
 mod dashboards;

@@ -3,15 +3,13 @@
 //! Every entry of the file is counted: it is new, changed, unchanged, known already, there twice, or refused with its place.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::text::{Parsed, Refused, Text, Unusable};
-use super::{gcp, lines, page, table};
+use super::{contents, gcp, lines, page, table, unusable};
 use crate::cli::words::tame;
 use crate::cli::{Answer, Context, Exit, Failure, find, to_json};
 use crate::clock;
@@ -57,8 +55,6 @@ enum Format {
     Gcp,
 }
 
-/// Years of the busiest vendor are a few MiB.
-const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Versions in one commit: the lock is held for the whole import, and a kill loses at most these.
 const VERSIONS_PER_BATCH: usize = 1_000;
 
@@ -151,35 +147,6 @@ fn whose(context: &Context, store: &Path, id: &str) -> Result<Whose, Failure> {
     }
     let names: BTreeSet<&str> = stored.iter().map(|v| v.id.as_str()).chain(configured.iter().map(|v| v.id.as_str())).collect();
     Err(find::unknown("vendor", id, names.into_iter()).into())
-}
-
-fn contents(file: &str) -> Result<String, Failure> {
-    let cannot = |why: String| Failure::missing(format!("cannot read {file}: {why}"));
-    let mut bytes = Vec::new();
-    let read = |from: &mut dyn Read, bytes: &mut Vec<u8>| from.take(FILE_BYTES_MAX + 1).read_to_end(bytes);
-    let read = match file {
-        "-" => read(&mut std::io::stdin().lock(), &mut bytes),
-        path => File::open(path).and_then(|mut file| read(&mut file, &mut bytes)),
-    };
-    read.map_err(|error| cannot(error.to_string()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(cannot(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20)).hint("split it"));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::finding(format!("{file} is not UTF-8 in line {line}")).hint("save it as UTF-8")
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}
-
-fn unusable(file: &str, why: Unusable) -> Failure {
-    let place = why.place.map(|place| format!("{file}:{}:{}", place.line, place.column));
-    let failure = Failure::finding(format!("{}: {}", place.as_deref().unwrap_or(file), tame(&why.message)));
-    let failure = Failure { place, ..failure };
-    match why.hint {
-        Some(hint) => failure.hint(tame(&hint)),
-        None => failure,
-    }
 }
 
 fn parse(text: &Text, arguments: &Arguments, now: Timestamp) -> Result<(Format, Parsed), Unusable> {
@@ -300,7 +267,7 @@ fn write(store: &config::Store, vendor: &Whose, parsed: Parsed, refused: usize, 
     Ok(taken.counts)
 }
 
-fn in_use(error: StoreError) -> Failure {
+pub(super) fn in_use(error: StoreError) -> Failure {
     match error {
         StoreError::Locked { path, holder } => Failure::missing(format!("{} is in use by a vendord that runs: {holder}", path.display()))
             .hint("stop it first; writing through a running daemon is not in this version"),

@@ -22,6 +22,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 pub use chunk::{Unpacker, pack as pack_samples};
+pub(super) use step::PACKED_THROUGH;
 pub use step::{Packed, Step};
 
 use super::samples::{self, Sketch};
@@ -198,7 +199,9 @@ impl Reader {
             let (key, sample) = timeline_sample(row)?;
             // What began long after now was stored while the clock was wrong; it is not waited for.
             let is_open = hour_of(sample.at) >= open_hour && sample.at <= now + CLOCK_WRONG_BY;
-            if is_open || day_of(sample.at) > *day.get_or_insert(day_of(sample.at)) {
+            // Runs arrive a little out of order around midnight; a past that was brought in later begins far before.
+            let first = *day.get_or_insert(day_of(sample.at));
+            if is_open || !(first - 1..=first).contains(&day_of(sample.at)) {
                 break;
             }
             last_seq = row.get(10)?;
@@ -238,7 +241,7 @@ impl Reader {
         )?;
         let open_day = day_of(now - SETTLED_AFTER);
         let Some(day) = spans.first().map(|first| day_of(first.starts_at)).filter(|day| *day < open_day) else { return Ok(None) };
-        let hours: Vec<&Span> = spans.iter().take_while(|span| day_of(span.starts_at) <= day).collect();
+        let hours: Vec<&Span> = spans.iter().take_while(|span| (day - 1..=day).contains(&day_of(span.starts_at))).collect();
         let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(None) };
         let span = Span {
             id: self.next_span_id()?,

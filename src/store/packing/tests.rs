@@ -197,3 +197,53 @@ proptest! {
         prop_assert_eq!(left, 0, "everything is packed");
     }
 }
+
+/// What another monitor saw is in the journal after runs that are younger; each of its days becomes a day all the same.
+#[test]
+fn a_past_that_came_later_is_packed_by_its_own_days() {
+    const DAY: i64 = 24 * HOUR;
+    let mut told = Told::new();
+    told.world.clock = 20 * DAY;
+    told.does(&Move::Runs(vec![(0, 10, Observation::failed(Reason::HttpStatus, Duration::from_millis(5), ""))]));
+    told.does(&Move::StoreStates);
+    let own = told.world.writer.reader().unwrap().load().unwrap();
+    let mut state = crate::health::CheckState::default();
+    let terms = crate::model::Terms { interval: Duration::from_secs(HOUR as u64), ..own.checks[0].terms.clone() };
+    let run = |hour: i64| crate::health::Run {
+        at: Timestamp::from_millis((10 * DAY + hour * HOUR) * 1000),
+        boot: Duration::ZERO,
+        outcome: Outcome::Up,
+        reason: Reason::Ok,
+        duration: Duration::from_millis(80),
+    };
+    let runs: Vec<_> = (0..72).map(run).collect();
+    let segments = runs.iter().flat_map(|run| crate::health::fold(&mut state, &terms, run, &[]).segments).collect();
+    let brought = crate::store::Brought {
+        check: own.checks[0].id.clone(),
+        kind: "http".to_owned(),
+        part: 1,
+        until: state.evidence_until.unwrap(),
+        stretches: vec![crate::store::Stretch { terms, runs }],
+        segments,
+        state,
+    };
+    told.world.writer.bring(&[brought]).unwrap();
+    told.world.seq += 72;
+    told.world.clock += 3 * DAY;
+    told.does(&Move::Runs(vec![(0, 10, Observation::failed(Reason::HttpStatus, Duration::from_millis(5), ""))]));
+    told.does(&Move::StoreStates);
+    told.world.clock += 2 * DAY;
+    told.does(&Move::StoreStates);
+    let samples = |told: &Told| {
+        let reader = told.world.writer.reader().unwrap();
+        let part = reader.load().unwrap().checks.into_iter().find(|check| check.part() == Some(1)).unwrap();
+        reader.samples(part.key, Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)).unwrap()
+    };
+    let before = samples(&told);
+    told.pack(None).unwrap();
+    assert_eq!((before.len(), samples(&told)), (72, before));
+    let reader = told.world.writer.reader().unwrap();
+    let days: Vec<i64> = reader.list("SELECT starts_at / 86400000 FROM spans ORDER BY first_seq", |r| r.get(0)).unwrap();
+    assert_eq!(days, [20, 10, 11, 12, 23]);
+    assert_eq!(crate::store::verify(&reader).unwrap(), Vec::<String>::new());
+}

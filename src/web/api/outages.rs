@@ -29,6 +29,9 @@ struct OutageRow<'o> {
     /// So far, while it lasts.
     seconds: f64,
     blame: Blame,
+    /// Another monitor saw it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
     /// Null: not judged (yet).
     class: Option<Class>,
     checks: &'o [String],
@@ -52,6 +55,7 @@ fn row(judged: &Judged, now: Timestamp) -> OutageRow<'_> {
         ended_at: outage.ended_at,
         seconds: seconds_of(outage.duration(now)),
         blame: outage.blame,
+        imported: outage.is_imported(),
         class: *class,
         checks: &outage.checks,
         incident: post.map(|post| post.incident),

@@ -212,11 +212,11 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_theirs_where_they_have_it() {
-        let here = Some("https://status.beacon.example/api/status-page/beacon/unresolved-incidents");
+        let here = "https://status.beacon.example/api/status-page/beacon/unresolved-incidents";
         let document = || Document { url: None, text: "{\"incidents\":[]}".into() };
         assert!(recognise(&document()).is_none());
         assert_eq!(parse(&document()).unwrap().overall, Status::Operational);
-        let url = url::Url::parse(here.unwrap()).unwrap();
+        let url = url::Url::parse(here).unwrap();
         assert!(recognise(&Document { url: Some(&url), ..document() }).is_some());
         assert!(fixture(NAME, "refused-other-incidents", None).is_err());
         for text in ["{\"incidents\":[],\"page\":{}}", "{\"incidents\":[{\"name\":\"a\"}]}", "{\"incidents\":null}", "{}"] {

@@ -91,7 +91,11 @@ mod tests {
             [("https://lamp.openstatus.dev/", Some(HERE)), ("https://www.openstatus.dev/", None), ("https://a.example/", None)]
         {
             let url = Url::parse(page).unwrap();
-            assert_eq!(hint(&Document { url: Some(&url), text: "<html>".into(), mapping: None }).first().map(Url::as_str), document, "{page}");
+            assert_eq!(
+                hint(&Document { url: Some(&url), text: "<html>".into(), mapping: None }).first().map(Url::as_str),
+                document,
+                "{page}"
+            );
         }
     }
 }

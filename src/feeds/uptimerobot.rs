@@ -17,20 +17,24 @@ use crate::model::page::{Carries, Component, Status};
 const NAME: &str = "uptimerobot";
 const PATH: &str = "/api/getMonitorList/";
 
-pub const FORMAT: Format = Format { live: &["{root}/api/getMonitorList/{last}"], hint: Some(hint), ..Format::new(NAME, recognise, parse) };
+pub const FORMAT: Format = Format {
+    // On a domain of its own a page has no id in its path, and there any will do.
+    live: &["{root}/api/getMonitorList/{last}", "{root}/api/getMonitorList/x"],
+    hint: Some(hint),
+    ..Format::new(NAME, recognise, parse)
+};
 
-/// A page on a domain of its own has no id in its path; its scripts know it.
+/// The scripts of a page know its id.
 fn hint(web_page: &Document) -> Vec<Url> {
     const ID_BYTES_MAX: usize = 40;
     let Some((before, after)) = web_page.text.split_once(PATH) else { return Vec::new() };
-    let id: String = after.chars().take_while(char::is_ascii_alphanumeric).collect();
-    let host = before.rsplit(['"', '\'', '`']).next().unwrap_or_default();
-    let root = Url::parse(host).ok().filter(|url| url.host_str() == Some("stats.uptimerobot.com"));
-    let root = root.or_else(|| web_page.url.cloned().filter(|_| host.is_empty()));
-    root.filter(|_| !id.is_empty() && id.len() <= ID_BYTES_MAX)
-        .and_then(|root| root.join(&format!("{PATH}{id}")).ok())
-        .into_iter()
-        .collect()
+    let id: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let root = before.rsplit(['"', '\'', '`']).next().unwrap_or_default();
+    let own = web_page.url.and_then(Url::host_str);
+    let elsewhere = Url::parse(root).ok().filter(|url| url.host_str() == Some("stats.uptimerobot.com") || url.host_str() == own);
+    let root = elsewhere.or_else(|| web_page.url.cloned().filter(|_| root.is_empty()));
+    let root = root.filter(|_| !id.is_empty() && id.len() <= ID_BYTES_MAX);
+    root.and_then(|root| root.join(&format!("{PATH}{id}")).ok()).into_iter().collect()
 }
 
 #[derive(Default, Deserialize)]
@@ -181,6 +185,10 @@ mod tests {
             ),
             ("<html>var api = '/api/getMonitorList/aB3x?page=1'", Some("https://status.crane.example/api/getMonitorList/aB3x")),
             ("<html>var api = 'https://other.example/api/getMonitorList/aB3x'", None),
+            (
+                "<html>var api = 'https://status.crane.example/api/getMonitorList/21-35'",
+                Some("https://status.crane.example/api/getMonitorList/21-35"),
+            ),
             ("<html>/api/getMonitorList/", None),
         ] {
             let hinted = hint(&Document { url: Some(&page), text: html.into(), mapping: None });

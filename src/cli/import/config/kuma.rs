@@ -76,7 +76,7 @@ pub fn read_database(path: &Path) -> Result<Drafts, String> {
 
 fn monitors(db: &Connection) -> rusqlite::Result<Vec<Told>> {
     let mut query = db.prepare("SELECT * FROM monitor ORDER BY id")?;
-    let names: Vec<String> = query.column_names().into_iter().map(squashed).collect();
+    let names: Vec<String> = query.column_names().map(squashed).collect();
     let mut rows = query.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

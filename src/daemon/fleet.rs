@@ -202,7 +202,9 @@ impl Fleet {
         for vendor in &mut self.vendors {
             let mut parts = Vec::new();
             let mut until = None;
-            for check in stored.iter().filter(|c| c.id.vendor == vendor.id && c.state.first_at.is_some()) {
+            // What another monitor saw is history, and no time that passed for a counter: an import would look like an increase.
+            let own = stored.iter().filter(|c| c.part().is_none());
+            for check in own.filter(|c| c.id.vendor == vendor.id && c.state.first_at.is_some()) {
                 let mut timeline = reader.closed_segments(check.key, Timestamp::from_millis(i64::MIN))?;
                 timeline.extend(check.state.tail(now, SegmentReason::NoObservation));
                 parts.push(Part { timeline, weights: reader.weights(check.key)? });

@@ -170,6 +170,12 @@ impl Draft {
             self.lose("its user name and password");
             return;
         }
+        let user = if may_be_secret(user) || user.contains("${") {
+            self.incomplete("its user name may be secret and was replaced by REPLACE-ME");
+            "REPLACE-ME"
+        } else {
+            user
+        };
         let password = self.secret("password");
         let basic = vec![("username".to_owned(), Written::Text(user.to_owned())), ("password".to_owned(), password)];
         self.set("auth", Written::Map(vec![("basic".to_owned(), Written::Map(basic))]));

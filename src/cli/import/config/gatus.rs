@@ -77,7 +77,9 @@ const OF_NO_CHECK: [&str; 4] = ["alerts", "ui", "extra-labels", "store"];
 pub fn read(text: &str) -> Result<Drafts, String> {
     let file: File = serde_saphyr::from_str(text).map_err(|error| {
         let whole = error.to_string();
-        format!("it is no configuration of Gatus: {}", whole.lines().next().unwrap_or_default())
+        // What stands in quotes is of the file, and may be secret.
+        let said = whole.lines().next().unwrap_or_default().split('"').next().unwrap_or_default();
+        format!("it is no configuration of Gatus: {}", said.trim_end())
     })?;
     let mut drafts = Drafts::default();
     for endpoint in file.endpoints.iter().chain(&file.services) {

@@ -149,11 +149,14 @@ fn database(context: &Context, arguments: &Database, read: ReadDatabase) -> Resu
     if let Err(error) = std::fs::metadata(&arguments.file) {
         return Err(Failure::missing(format!("cannot read {}: {error}", arguments.file)));
     }
-    let all = read(&arguments.file, clock::now()).map_err(|why| unusable(&arguments.file, Unusable::new(why)))?;
+    let now = clock::now();
+    let all = read(&arguments.file, now).map_err(|why| unusable(&arguments.file, Unusable::new(why)))?;
     let mut store = Opened::open(context)?;
     let maps = targets::maps(&arguments.map, &all, &store.targets)?;
     let (mut matched, mut unmatched) = (Vec::new(), Vec::new());
-    for series in all {
+    for mut series in all {
+        // The last sum goes on until its hour is over.
+        series.looks.retain(|look| look.at <= now);
         match maps.of(&series).map_or_else(|| store.targets.like(&series), Some) {
             Some(target) => matched.push((series, target)),
             None => unmatched.push(Unmatched { monitor: series.title, rows: series.read }),

@@ -250,12 +250,13 @@ fn a_page_that_cannot_be_read_yet_loads_and_is_told_unless_it_is_switched_off() 
         assert!(loaded.config.is_some());
         loaded.diagnostics.count(config::Level::Warning)
     };
-    assert_eq!(warnings("catalog = \"google-cloud\"\n"), 1);
+    assert_eq!(warnings("catalog = \"redis\"\n"), 1);
     for quiet in [
         "catalog = \"github\"\n",
         "catalog = \"pagerduty\"\n",
-        "catalog = \"google-cloud\"\n[[status_pages]]\nenabled = false\n",
-        "catalog = \"google-cloud\"\n[[status_pages]]\nurl = \"https://status.cloud.google.com/en/feed.atom\"\n",
+        "catalog = \"google-cloud\"\n",
+        "catalog = \"redis\"\n[[status_pages]]\nenabled = false\n",
+        "catalog = \"redis\"\n[[status_pages]]\nurl = \"https://status.redis.io/history.atom\"\n",
     ] {
         assert_eq!(warnings(quiet), 0, "{quiet}");
     }

@@ -205,7 +205,7 @@ fn vendor_cases() -> Vec<Case> {
         ),
         vendor("catalog-unknown", "catalog = \"githib\"\n[[status_pages]]\ncomponents = [\"Actions\"]\n"),
         vendor("catalog-not-a-text", "catalog = [\"github\"]\n[[status_pages]]\n"),
-        vendor("catalog-cannot-be-read-yet", "catalog = \"gcp\"\n"),
+        vendor("catalog-cannot-be-read-yet", "catalog = \"redis\"\n"),
         vendor("catalog-is-for-the-first-page", "catalog = \"github\"\n[[status_pages]]\n[[status_pages]]\ninterval = \"1m\"\n"),
         vendor(
             "status-page-filters",

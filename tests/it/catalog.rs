@@ -50,7 +50,7 @@ fn the_catalogue_is_searched() {
 #[test]
 fn one_vendor_is_shown_with_what_to_write() {
     let dir = tempfile::tempdir().unwrap();
-    let seen = ["github", "gcp", "pagerduty", "azure"].map(|id| printed(dir.path(), &["catalog", "show", id], 0));
+    let seen = ["github", "gcp", "redis", "pagerduty", "azure"].map(|id| printed(dir.path(), &["catalog", "show", id], 0));
     insta::assert_snapshot!(seen.join("\n---\n"));
     let github = json_of(dir.path(), &["catalog", "show", "github", "--json"]);
     assert_eq!((&github["schema"], &github["id"], &github["toml"]), (&json!(1), &json!("github"), &json!("catalog = \"github\"\n")));

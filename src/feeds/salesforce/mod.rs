@@ -6,16 +6,18 @@
 //!
 //! Known from captured answers of `instances`, and from the code of other clients: how maintenances look was never captured.
 
-use std::collections::{BTreeSet, HashSet};
+mod words;
+
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use self::words::{incident_stage, maintenance_stage, status, title};
 use super::budget::Budget;
 use super::json::{self, Lax, Text};
 use super::notes::{self, Notes};
 use super::statuspage::api::{self, UPDATES_MAX};
-use super::text::TITLE_CHARS;
 use super::touches::Touches;
 use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
@@ -25,8 +27,6 @@ const NAME: &str = "salesforce";
 const SITE: &str = "https://status.salesforce.com";
 /// Impacts of one incident: one is usual.
 const IMPACTS_MAX: usize = 1_000;
-/// Kinds and services that a title names.
-const NAMED_MAX: usize = 5;
 
 pub const FORMAT: Format = Format {
     hosts: &["status.salesforce.com", "api.status.salesforce.com"],
@@ -271,7 +271,11 @@ impl<'d> Reader<'d> {
         let severities = impacts.iter().filter_map(|i| self.notes.meaning("impact", i.severity.as_str(), Impact::parse));
         self.incidents.push(Incident {
             impact: severities.max(),
-            title: self.notes.title(title(&impacts, &keys(event.service_keys)?).as_deref(), "Incident", &id),
+            title: self.notes.title(
+                title(impacts.iter().filter_map(|i| i.r#type.as_str()), &keys(event.service_keys)?).as_deref(),
+                "Incident",
+                &id,
+            ),
             stage: if ended_at.is_some() { Some(Stage::Resolved) } else { newest },
             started_at: impacts.iter().filter_map(|i| i.start_time.instant()).min().or(event.created_at.instant()),
             stated_start: None,
@@ -345,65 +349,6 @@ fn ended_at(impacts: &[Impacted]) -> Option<Timestamp> {
     impacts.iter().map(|impact| impact.end_time.instant()).collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-/// `featurePerfDegradation`, `HerokuApps` are `Feature perf degradation (Heroku apps)`.
-fn title(impacts: &[Impacted], services: &[String]) -> Option<String> {
-    let kinds: BTreeSet<String> = impacts.iter().filter_map(|impact| impact.r#type.as_str()).map(words).collect();
-    let services: BTreeSet<String> = services.iter().map(|key| words(key)).collect();
-    let of = |all: BTreeSet<String>| Some(all.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ")).filter(|all| !all.is_empty());
-    match (of(kinds), of(services)) {
-        (Some(kinds), Some(services)) => Some(format!("{kinds} ({services})")),
-        (one, other) => one.or(other),
-    }
-}
-
-/// `camelCaseKey` as `Camel case key`; capitals in a row stay as they are.
-fn words(key: &str) -> String {
-    let mut words = String::new();
-    let mut letters = key.chars().take(TITLE_CHARS).peekable();
-    let mut before = None;
-    while let Some(letter) = letters.next() {
-        let begins = letter.is_uppercase() && before.is_some_and(char::is_lowercase);
-        let is_alone = !letters.peek().is_some_and(|next| next.is_uppercase());
-        match before {
-            None => words.extend(letter.to_uppercase()),
-            Some(_) if begins && is_alone => {
-                words.push(' ');
-                words.extend(letter.to_lowercase());
-            }
-            Some(_) if begins => {
-                words.push(' ');
-                words.push(letter);
-            }
-            Some(_) => words.push(letter),
-        }
-        before = Some(letter);
-    }
-    words
-}
-
-/// `OK`, else a word and whether it is about the core of the service: `MINOR_INCIDENT_CORE`.
-fn status(word: &str) -> Option<Status> {
-    let bare = ["_NONCORE", "_CORE"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
-    match bare {
-        "OK" | "INFORMATIONAL" => Some(Status::Operational),
-        "MAINTENANCE" => Some(Status::Maintenance),
-        "MINOR_INCIDENT" => Some(Status::Degraded),
-        "MAJOR_INCIDENT" => Some(Status::PartialOutage),
-        _ => None,
-    }
-}
-
-/// The kinds of events are many (`issueIsolatedDatabaseTier`): some of them begin or end in a stage.
-fn incident_stage(word: &str) -> Option<Stage> {
-    let word = word.to_ascii_lowercase();
-    let stages = [("investigating", Stage::Investigating), ("monitoring", Stage::Monitoring), ("resolved", Stage::Resolved)];
-    stages.iter().find(|(name, _)| word.starts_with(name) || word.ends_with(name)).map(|(_, stage)| *stage)
-}
-
-fn maintenance_stage(word: &str) -> Option<Stage> {
-    (word == "scheduled").then_some(Stage::Scheduled)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{check, fixture};
@@ -463,20 +408,5 @@ mod tests {
                 m 82 scheduled ?..? "Maintenance 82" [AB1] 0
             "#,
         );
-    }
-
-    #[test]
-    fn keys_become_words() {
-        for (key, want) in [
-            ("performanceDegradationSubset", "Performance degradation subset"),
-            ("HerokuApps", "Heroku apps"),
-            ("coreService", "Core service"),
-            ("CPQandBilling", "CPQand billing"),
-            ("CRMSuite", "CRMSuite"),
-            ("dataCRM", "Data CRM"),
-            ("", ""),
-        ] {
-            assert_eq!(words(key), want);
-        }
     }
 }

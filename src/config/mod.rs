@@ -53,8 +53,8 @@ pub struct Loaded {
     /// `None` if there is any error.
     pub config: Option<Config>,
     pub diagnostics: Diagnostics,
-    /// Where each status page stands, by its subject: `acme: status page "status"`.
-    pub pages: BTreeMap<String, Place>,
+    /// Where each status page stands, by vendor and name.
+    pub pages: BTreeMap<(String, String), Place>,
 }
 
 /// Which kinds of checks and receivers there are.

@@ -27,8 +27,8 @@ pub(super) struct Desk<'a> {
     pub folder: PathBuf,
     pub env: &'a Env,
     pub diagnostics: Diagnostics,
-    /// Where status pages stand, by subject.
-    pub pages: BTreeMap<String, Place>,
+    /// Where status pages stand, by vendor and name.
+    pub pages: BTreeMap<(String, String), Place>,
 }
 
 /// A table as it stands in a file.

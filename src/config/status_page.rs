@@ -56,7 +56,10 @@ pub(super) fn read_all(desk: &mut Desk, file: &Written, defaults: Option<&Writte
         let table = read(desk, &written, defaults, &Description::of(&[keys::STATUS_PAGE]));
         check_name(desk, &table, &name, &names);
         // Of the catalogue's page nothing stands in the file but its name.
-        desk.pages.insert(table.subject.clone(), if table.wrote("components") { table.place("components") } else { table.header.clone() });
+        desk.pages.insert(
+            (file.subject.clone(), name.clone()),
+            if table.wrote("components") { table.place("components") } else { table.header.clone() },
+        );
         pages.extend(page(desk, &table, &name, named));
         names.push(name);
     }

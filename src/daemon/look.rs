@@ -28,8 +28,6 @@ const PAST_RETRY: Duration = Duration::from_secs(600);
 const LOST_AFTER: u32 = 3;
 /// A page that is read from another document than the best is looked for there again this often.
 const BETTER_EVERY: Duration = Duration::from_secs(600);
-/// Places at which one look asks for a page at most: what a web page names comes from its vendor.
-const PLACES_MAX: usize = 40;
 /// Documents of an archive that are read at first sight; Statuspage has three months in each.
 const ARCHIVE_DOCUMENTS_MAX: u32 = 40;
 /// Of those, between two reads of the page itself: what happens now goes before what happened years ago.
@@ -370,7 +368,7 @@ impl Asker<'_> {
         let mut candidates: VecDeque<Url> = only.map_or_else(|| self.candidates(), |only| [only].into());
         let mut asked: Vec<Url> = Vec::new();
         while let Some(candidate) = candidates.pop_front() {
-            if asked.contains(&candidate) || asked.len() == PLACES_MAX {
+            if asked.contains(&candidate) || asked.len() == feeds::PLACES_MAX {
                 continue;
             }
             asked.push(candidate.clone());
@@ -384,6 +382,8 @@ impl Asker<'_> {
                             // On another engine the past has other ids: it is taken in once more, and recognised.
                             if memory.found.as_ref().is_some_and(|(before, _)| before.name != format.name) {
                                 memory.begin_import();
+                            }
+                            if memory.found.as_ref().is_some_and(|(_, before)| *before != candidate) {
                                 memory.beside.clear();
                             }
                             memory.found = Some((format, candidate));

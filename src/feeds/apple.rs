@@ -16,7 +16,6 @@ use url::Url;
 use super::budget::Budget;
 use super::json::{self, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api;
 use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
@@ -152,7 +151,7 @@ impl<'d> Reader<'d> {
     fn service(&mut self, service: &Service<'d>) -> Result<Option<Component>, Unreadable> {
         let Some(name) = notes::id(service.service_name.as_str()) else { return Ok(None) };
         let mut statuses = Vec::new();
-        for raw in api::listed::<&RawValue, INCIDENTS_MAX>(service.events, "events")? {
+        for raw in json::listed::<&RawValue, INCIDENTS_MAX>(service.events, "events")? {
             let Some(event) = json::element::<Event>(raw) else { continue };
             if event.is_ongoing() {
                 statuses.push(self.notes.meaning("status", event.status_type.as_str(), status).unwrap_or(Status::Unknown));

@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api;
 use super::{COMPONENTS_MAX, Document, Format, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Status};
@@ -68,7 +67,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     let mut components = Vec::new();
     for service in body.services.within("services")? {
         let Some(name) = notes.line(service.id.as_str()) else { continue };
-        for geography in api::listed::<Geography, COMPONENTS_MAX>(service.geographies, "geographies of a service")? {
+        for geography in json::listed::<Geography, COMPONENTS_MAX>(service.geographies, "geographies of a service")? {
             let Some(place) = geography.id.as_str().or(geography.name.as_str()) else { continue };
             let Some(id) = notes::id(Some(&format!("{name}/{place}"))) else { continue };
             budget.touched(1)?;

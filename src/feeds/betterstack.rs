@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
+use super::json_api::{self, Reference, Related};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -53,34 +53,13 @@ struct About {
 }
 
 /// Anything that is included.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Thing<'d> {
-    id: Text,
-    r#type: Text,
-    #[serde(borrow)]
-    attributes: Option<&'d RawValue>,
-    relationships: Lax<Relationships<'d>>,
-}
+type Thing<'d> = json_api::Resource<'d, Relationships<'d>>;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Relationships<'d> {
     #[serde(borrow)]
     status_updates: Lax<Related<'d>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Related<'d> {
-    #[serde(borrow)]
-    data: Option<&'d RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Reference {
-    id: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -279,7 +258,7 @@ impl<'d> Reader<'d> {
         // When something was last said to be wrong, and from when on nothing was.
         let (mut last_wrong, mut rights) = (None, Vec::new());
         let references = thing.relationships.0.as_ref().and_then(|r| r.status_updates.0.as_ref()?.data);
-        let references = api::listed::<&RawValue, UPDATES_MAX>(references, "updates")?;
+        let references = json::listed::<&RawValue, UPDATES_MAX>(references, "updates")?;
         self.budget.updates(references.len())?;
         for reference in references.into_iter().filter_map(json::element::<Reference>) {
             let post = notes::id(reference.id.as_str()).and_then(|id| self.posts.get(&id).copied());
@@ -304,7 +283,7 @@ impl<'d> Reader<'d> {
 
     /// Ids of resources, with what is said of each.
     fn affected(&mut self, raw: Option<&RawValue>) -> Result<Vec<(String, Option<State>)>, Unreadable> {
-        let listed = api::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components")?;
+        let listed = json::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components")?;
         self.budget.touched(listed.len())?;
         let mut affected = Vec::new();
         for one in listed.into_iter().filter_map(json::element::<Affected>) {

@@ -1,8 +1,7 @@
 //! What one document may come to while it is read: the lists inside its lists, and what stands in it once and is copied to
 //! everything that refers to it.
 
-use super::Unreadable;
-use super::statuspage::api::UPDATES_MAX;
+use super::{UPDATES_MAX, Unreadable};
 
 /// More names of touched components in one document are refused.
 const TOUCHED_MAX: usize = 200_000;
@@ -26,8 +25,13 @@ impl Budget {
     }
 
     pub fn copy(&mut self, text: &str) -> Result<String, Unreadable> {
+        self.copied(text.to_owned())
+    }
+
+    /// Of one that was made already.
+    pub fn copied(&mut self, text: String) -> Result<String, Unreadable> {
         spend(&mut self.copied_bytes, text.len(), "bytes of repeated names", COPIED_BYTES_MAX)?;
-        Ok(text.to_owned())
+        Ok(text)
     }
 }
 

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
+use super::json_api::{Related, Resource};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, times};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable, times};
 use crate::model::page::{Carries, Component, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -51,16 +51,7 @@ struct Body<'d> {
 }
 
 /// An element of 3.x. In 2.x the attributes stand in the element itself.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Thing<'d> {
-    id: Text,
-    r#type: Text,
-    #[serde(borrow)]
-    attributes: Option<&'d RawValue>,
-    #[serde(borrow)]
-    relationships: Lax<Relationships<'d>>,
-}
+type Thing<'d> = Resource<'d, Relationships<'d>>;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -71,13 +62,6 @@ struct Relationships<'d> {
     components: Lax<Related<'d>>,
     #[serde(borrow)]
     updates: Lax<Related<'d>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Related<'d> {
-    #[serde(borrow)]
-    data: Option<&'d RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -237,7 +221,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         }
     }
     let by_components = Status::roll_up(page.components.iter().map(|c| c.status));
-    page.overall = by_components.or_else(|| api::by_incidents(&page.incidents)).unwrap_or(Status::Unknown);
+    page.overall = by_components.or_else(|| Status::by_incidents(&page.incidents)).unwrap_or(Status::Unknown);
     let recent = |is_there| if is_there { Listing::Recent } else { Listing::Absent };
     page.carries = Carries {
         components: part == Part::Components,
@@ -289,7 +273,7 @@ impl<'d> Reader<'d> {
     /// The components of a group of 2.x, which name it nowhere else.
     fn group(&mut self, facts: &Facts) -> Result<Vec<Component>, Unreadable> {
         let mut components = Vec::new();
-        for raw in api::listed::<&RawValue, COMPONENTS_MAX>(facts.enabled_components, "components")? {
+        for raw in json::listed::<&RawValue, COMPONENTS_MAX>(facts.enabled_components, "components")? {
             let Some(member) = json::element::<Facts>(raw) else { continue };
             components.extend(self.component(&Thing::default(), &member, facts.name.as_str())?);
         }
@@ -353,9 +337,9 @@ impl<'d> Reader<'d> {
 
     fn updates(&mut self, thing: &Thing, facts: &Facts) -> Result<Vec<Update>, Unreadable> {
         let mut updates = Vec::new();
-        let listed = api::listed::<&RawValue, UPDATES_MAX>(facts.updates, "updates")?;
+        let listed = json::listed::<&RawValue, UPDATES_MAX>(facts.updates, "updates")?;
         let related = thing.relationships.0.as_ref().and_then(|r| r.updates.0.as_ref()?.data);
-        let related = api::listed::<&RawValue, UPDATES_MAX>(related, "updates")?;
+        let related = json::listed::<&RawValue, UPDATES_MAX>(related, "updates")?;
         self.budget.updates(listed.len() + related.len())?;
         let related = related.into_iter().filter_map(|raw| self.facts("updates", json::element::<Reference>(raw)?.id.as_str()?));
         let related: Vec<Facts> = related.collect();
@@ -373,7 +357,7 @@ impl<'d> Reader<'d> {
     /// In 2.x by the id alone: the names are in another document.
     fn touches(&mut self, thing: &Thing, facts: &Facts) -> Result<Vec<Touched>, Unreadable> {
         let related = thing.relationships.0.as_ref().and_then(|r| r.components.0.as_ref()?.data);
-        let listed = api::listed::<&RawValue, COMPONENTS_MAX>(related.or(facts.components), "affected components")?;
+        let listed = json::listed::<&RawValue, COMPONENTS_MAX>(related.or(facts.components), "affected components")?;
         self.budget.touched(listed.len())?;
         let ids = listed.into_iter().filter_map(json::element::<Reference>);
         let ids = ids.filter_map(|one| notes::id(one.component_id.as_str().or(one.id.as_str())));

@@ -10,8 +10,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -101,7 +100,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         }
     }
     let at_work = page.maintenances.iter().any(|m| m.stage == Some(Stage::InProgress)).then_some(Status::Maintenance);
-    page.overall = Status::worst(api::by_incidents(&page.incidents).into_iter().chain(at_work)).unwrap_or(Status::Operational);
+    page.overall = Status::worst(Status::by_incidents(&page.incidents).into_iter().chain(at_work)).unwrap_or(Status::Operational);
     page.carries = Carries { components: false, incidents: Listing::OpenOnly, maintenances: Listing::OpenOnly };
     page.oddities = reader.notes.oddities();
     Ok(page)
@@ -147,7 +146,7 @@ impl Reader {
     }
 
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
-        let services = api::listed::<Service, COMPONENTS_MAX>(event.services, "services")?;
+        let services = json::listed::<Service, COMPONENTS_MAX>(event.services, "services")?;
         self.budget.touched(services.len())?;
         let touched = |service: &Service| {
             let id = notes::id(service.id.as_str());
@@ -157,7 +156,7 @@ impl Reader {
     }
 
     fn updates(&mut self, event: &Event, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         self.budget.updates(posts.len())?;
         let update = |post: &Post| Update {
             at: post.public_incident_update_date.instant().or(post.created_at.instant()),

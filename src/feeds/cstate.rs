@@ -12,7 +12,6 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api;
 use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, times};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Stage, Status, Touched};
 use crate::model::{Page, Timestamp};
@@ -110,7 +109,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     }
     let by_word = reader.notes.meaning("page status", word.as_deref(), page_status);
     let incidents: Vec<Incident> = reader.incidents.into_values().collect();
-    let overall = Status::roll_up(components.iter().map(|c| c.status)).or(by_word).or_else(|| api::by_incidents(&incidents));
+    let overall = Status::roll_up(components.iter().map(|c| c.status)).or(by_word).or_else(|| Status::by_incidents(&incidents));
     Ok(Page {
         // That of the history is called "Issues".
         name: name.filter(|_| is_index),
@@ -148,7 +147,7 @@ impl Reader {
             let group = self.notes.line(set(&system.category));
             let known = groups.entry(name.clone()).or_insert_with(|| group.clone());
             *twice.entry(name.clone()).or_default() |= *known != group;
-            let issues = api::listed::<&RawValue, INCIDENTS_MAX>(system.unresolved_issues, "incidents")?;
+            let issues = json::listed::<&RawValue, INCIDENTS_MAX>(system.unresolved_issues, "incidents")?;
             self.budget.updates(issues.len())?;
             for raw in issues {
                 self.issue(raw, Some(&name))?;
@@ -212,7 +211,7 @@ impl Reader {
     }
 
     fn touches(&mut self, raw: Option<&RawValue>) -> Result<Vec<Touched>, Unreadable> {
-        let listed = api::listed::<Text, COMPONENTS_MAX>(raw, "affected components")?;
+        let listed = json::listed::<Text, COMPONENTS_MAX>(raw, "affected components")?;
         self.budget.touched(listed.len())?;
         Ok(listed.iter().filter_map(|name| Some(Touched { id: None, name: self.notes.line(set(name))? })).collect())
     }

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api;
 use super::{COMPONENTS_MAX, Document, Format, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Status};
@@ -70,7 +69,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     let mut updated_at = None;
     for endpoint in listed.into_iter().filter_map(json::element::<Endpoint>).filter(Endpoint::is_one) {
         let Some(id) = notes::id(endpoint.key.as_str()) else { continue };
-        let results = api::listed::<&RawValue, RESULTS_MAX>(endpoint.results, "results of an endpoint")?;
+        let results = json::listed::<&RawValue, RESULTS_MAX>(endpoint.results, "results of an endpoint")?;
         budget.updates(results.len())?;
         // The newest is the last; of those of one instant, too.
         let newest = results.into_iter().filter_map(json::element::<Outcome>).max_by_key(|result| result.timestamp.instant());

@@ -15,8 +15,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Stage, Status, Touched, Update};
 
@@ -126,7 +125,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         incidents.extend(reader.incident(&event)?);
     }
     let components = affected(&incidents);
-    let by_incidents = api::by_incidents(&incidents).unwrap_or(Status::Operational);
+    let by_incidents = Status::by_incidents(&incidents).unwrap_or(Status::Operational);
     Ok(Page {
         updated_at: incidents.iter().flat_map(|i| &i.updates).filter_map(|u| u.at).max(),
         // All the other products are available, as far as is told.
@@ -220,7 +219,7 @@ impl Reader {
 
     /// The products; where there are none, the service, unless it stands for several.
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
-        let products = api::listed::<Product, COMPONENTS_MAX>(event.affected_products, "products of an incident")?;
+        let products = json::listed::<Product, COMPONENTS_MAX>(event.affected_products, "products of an incident")?;
         self.budget.touched(products.len())?;
         let mut touches: Vec<Touched> = products.iter().filter_map(|product| self.touched(&product.id, &product.title)).collect();
         if touches.is_empty() && event.service_key.as_str() != Some("zall") {
@@ -234,7 +233,7 @@ impl Reader {
     }
 
     fn updates(&mut self, event: &Event) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.updates, "updates")?;
         self.budget.updates(posts.len())?;
         let update = |post: Post| Update {
             at: post.when.instant(),

@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, salesforce};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable, salesforce};
 use crate::model::page::{Carries, Component, Incident, Listing, Maintenance, Oddities, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -175,7 +174,7 @@ impl Reader {
     }
 
     fn updates(&mut self, event: &Event, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.updates, "updates")?;
         self.budget.updates(posts.len())?;
         let update = |post: Post| Update {
             at: post.created_at.instant(),
@@ -186,7 +185,7 @@ impl Reader {
     }
 
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
-        let systems = api::listed::<Text, COMPONENTS_MAX>(event.systems, "systems of an incident")?;
+        let systems = json::listed::<Text, COMPONENTS_MAX>(event.systems, "systems of an incident")?;
         self.budget.touched(systems.len())?;
         let names = systems.iter().filter_map(|name| notes::id(name.as_str()));
         Ok(names.map(|name| Touched { id: Some(name.clone()), name }).collect())

@@ -11,8 +11,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -162,7 +161,7 @@ impl Reader {
         let stage = self.notes.meaning("stage", event.status.as_str(), stage);
         let (touches, worst) = self.touches(event.affected_services)?;
         Ok(Some(Incident {
-            impact: worst.and_then(impact),
+            impact: worst.and_then(Impact::of),
             stage,
             started_at: event.created_at.instant(),
             resolved_at: event.resolved_on.instant().filter(|_| stage.is_none_or(Stage::is_over)),
@@ -191,7 +190,7 @@ impl Reader {
     /// And the worst that is said of them.
     fn touches(&mut self, list: Option<&RawValue>) -> Result<(Vec<Touched>, Option<Status>), Unreadable> {
         let (mut touches, mut worst) = (Vec::new(), None);
-        for affected in api::listed::<Affected, COMPONENTS_MAX>(list, "affected services")? {
+        for affected in json::listed::<Affected, COMPONENTS_MAX>(list, "affected services")? {
             self.budget.touched(1)?;
             worst = worst.max(self.notes.meaning("impact", affected.impact.as_str(), status));
             let inner = affected.service.and_then(json::element::<Service>).unwrap_or_default();
@@ -207,7 +206,7 @@ impl Reader {
 
     /// All of them; where they are not listed, the last one stands in the incident itself.
     fn updates(&mut self, event: &Event) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.updates.or(event.history), "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.updates.or(event.history), "updates")?;
         self.budget.updates(posts.len())?;
         let own = Post { status: event.status.clone(), message: event.message.clone(), created_at: event.updated_at.clone() };
         let own = Some(&own).filter(|own| posts.is_empty() && own.message.as_str().is_some());
@@ -228,16 +227,6 @@ fn status(word: &str) -> Option<Status> {
         "PARTIAL_OUTAGE" => Some(Status::PartialOutage),
         "MAJOR_OUTAGE" => Some(Status::MajorOutage),
         _ => None,
-    }
-}
-
-fn impact(worst: Status) -> Option<Impact> {
-    match worst {
-        Status::Operational | Status::Maintenance => Some(Impact::None),
-        Status::Degraded => Some(Impact::Minor),
-        Status::PartialOutage => Some(Impact::Major),
-        Status::MajorOutage => Some(Impact::Critical),
-        Status::Unknown => None,
     }
 }
 

@@ -111,6 +111,12 @@ impl<'d, T: Deserialize<'d>, const MAX: usize> Deserialize<'d> for List<T, MAX> 
     }
 }
 
+/// A list inside a list, read when its turn has come.
+pub fn listed<'d, T: Deserialize<'d>, const MAX: usize>(raw: Option<&'d RawValue>, what: &'static str) -> Result<Vec<T>, Unreadable> {
+    let list: Option<List<T, MAX>> = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    list.unwrap_or_default().within(what)
+}
+
 struct Elements<T, const MAX: usize>(PhantomData<T>);
 
 impl<'d, T: Deserialize<'d>, const MAX: usize> Visitor<'d> for Elements<T, MAX> {

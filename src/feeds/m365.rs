@@ -13,9 +13,8 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
 use super::touches::Touches;
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Incident, Listing, Stage, Status, Touched, Update};
 
@@ -109,7 +108,8 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
             reader.issue(&entry, None)?;
         } else if entry.is_service() {
             components.extend(reader.component(&entry));
-            for issue in api::listed::<&RawValue, INCIDENTS_MAX>(entry.issues, "issues of a service")?.into_iter().filter_map(json::element)
+            for issue in
+                json::listed::<&RawValue, INCIDENTS_MAX>(entry.issues, "issues of a service")?.into_iter().filter_map(json::element)
             {
                 reader.issue(&issue, entry.service.as_str())?;
             }
@@ -121,7 +121,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         incident.touches = reader.touches.of(&incident.id, &mut reader.budget)?;
     }
     let by_incidents = if components.is_empty() && !incidents.is_empty() {
-        Some(api::by_incidents(&incidents).unwrap_or(Status::Operational))
+        Some(Status::by_incidents(&incidents).unwrap_or(Status::Operational))
     } else {
         Status::roll_up(components.iter().map(|c| c.status))
     };
@@ -209,7 +209,7 @@ impl Reader {
     }
 
     fn updates(&mut self, issue: &Entry) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(issue.posts, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(issue.posts, "updates")?;
         self.budget.updates(posts.len())?;
         let update = |post: Post| Update {
             at: post.created_date_time.instant(),

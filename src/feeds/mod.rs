@@ -49,6 +49,7 @@ mod budget;
 mod document;
 mod embedded;
 mod joined;
+mod json_api;
 mod places;
 mod settle;
 #[cfg(test)]
@@ -59,7 +60,7 @@ mod touches;
 pub use document::{Document, Kind};
 pub use generic::Mapping;
 pub use joined::joined;
-pub use places::{candidates, hinted, page_address, place};
+pub use places::{PLACES_MAX, candidates, hinted, page_address, place};
 pub use settle::settle;
 
 use url::Url;
@@ -70,6 +71,8 @@ use crate::model::Page;
 pub const INCIDENTS_MAX: usize = 10_000;
 /// More components in one document are refused.
 pub const COMPONENTS_MAX: usize = 50_000;
+/// More updates in one document are refused.
+pub const UPDATES_MAX: usize = 100_000;
 
 /// One kind of status page. How its documents are named: [`place`].
 pub struct Format {

@@ -115,7 +115,7 @@ struct Reader {
 impl Reader {
     fn page(mut self, health: Health) -> Result<Page, Unreadable> {
         for region in health.region_health_reports.within("regions")? {
-            let services = api::listed::<&RawValue, COMPONENTS_MAX>(region.service_health_reports, "services of a region")?;
+            let services = json::listed::<&RawValue, COMPONENTS_MAX>(region.service_health_reports, "services of a region")?;
             let name = self.notes.line(region.region_name.as_str());
             let place = region.region_id.as_str().or(name.as_deref()).unwrap_or_default();
             for service in services.into_iter().filter_map(json::element) {
@@ -142,7 +142,7 @@ impl Reader {
         if self.components.len() == COMPONENTS_MAX {
             return Err(Unreadable::TooMany { what: "components", max: COMPONENTS_MAX });
         }
-        for mention in api::listed::<Mention, INCIDENTS_MAX>(service.incidents, "incidents of a service")? {
+        for mention in json::listed::<Mention, INCIDENTS_MAX>(service.incidents, "incidents of a service")? {
             let Some(incident) = notes::id(mention.incident_id.as_str()) else { continue };
             let impact = self.notes.meaning("impact", mention.severity.as_str(), impact);
             self.budget.touched(1)?;
@@ -194,13 +194,7 @@ fn status(word: &str) -> Option<Status> {
 
 /// How bad an incident is, it says in the words of a service.
 fn impact(word: &str) -> Option<Impact> {
-    match status(word)? {
-        Status::Operational | Status::Maintenance => Some(Impact::None),
-        Status::Degraded => Some(Impact::Minor),
-        Status::PartialOutage => Some(Impact::Major),
-        Status::MajorOutage => Some(Impact::Critical),
-        Status::Unknown => None,
-    }
+    Impact::of(status(word)?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use super::{Document, FORMATS, Format};
 const ROOT: &str = "{root}";
 const LAST: &str = "{last}";
 
+/// Places at which one look asks for a page at most: what a web page names comes from its vendor.
+pub const PLACES_MAX: usize = 60;
+
 /// A document of a page, as a format names it: `/api/v2/summary.json` lies below the page's address, `{root}/api/current`
 /// on its host, `https://api.example/v1` elsewhere; `{last}` is the last segment of the page's path, and without one there
 /// is no such document.
@@ -140,6 +143,15 @@ mod tests {
             "https://status.dev.azure.com/_apis/status/health?geographies=EU",
         ] {
             assert_eq!(candidates(&url(document), None)[0].as_str(), document);
+        }
+    }
+
+    #[test]
+    fn one_look_can_ask_at_every_place_of_any_platform() {
+        for page in ["https://status.example/eu/", "https://status.example/status/acme"] {
+            let known = candidates(&url(page), None);
+            assert!(known.len() < PLACES_MAX, "{}: {known:#?}", known.len());
+            assert_eq!(known.last(), Some(&url(page)));
         }
     }
 

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, About, UPDATES_MAX, Verdict};
-use super::{Document, Format, INCIDENTS_MAX, Unreadable};
+use super::statuspage::api::{About, Verdict};
+use super::{Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Impact, Incident, Listing, Maintenance, Stage, Status, Update};
 
@@ -97,7 +97,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     }
     let verdict = body.status.0.unwrap_or_default();
     let verdict = reader.notes.meaning("indicator", verdict.indicator.as_str(), indicator);
-    page.overall = Status::worst(verdict.into_iter().chain(api::by_incidents(&page.incidents))).unwrap_or(Status::Unknown);
+    page.overall = Status::worst(verdict.into_iter().chain(Status::by_incidents(&page.incidents))).unwrap_or(Status::Unknown);
     page.carries = Carries { components: false, incidents: Listing::OpenOnly, maintenances: Listing::OpenOnly };
     page.oddities = reader.notes.oddities();
     Ok(page)
@@ -141,7 +141,7 @@ impl Reader {
     }
 
     fn updates(&mut self, event: &Event, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         self.budget.updates(posts.len())?;
         let update = |post: &Post| Update {
             at: post.created_at.instant(),

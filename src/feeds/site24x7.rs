@@ -14,8 +14,7 @@ use url::Url;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -142,7 +141,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     page.updated_at = about.updated_at.instant();
     let verdict = reader.notes.meaning("status", about.status.as_str(), status);
     let by_components = Status::roll_up(page.components.iter().map(|c| c.status));
-    page.overall = by_components.or(verdict).or_else(|| api::by_incidents(&page.incidents)).unwrap_or(Status::Unknown);
+    page.overall = by_components.or(verdict).or_else(|| Status::by_incidents(&page.incidents)).unwrap_or(Status::Unknown);
     page.oddities = reader.notes.oddities();
     Ok(page)
 }
@@ -156,7 +155,7 @@ struct Reader {
 impl Reader {
     fn entry(&mut self, entry: &Entry, components: &mut Vec<Component>) -> Result<(), Unreadable> {
         let group = self.notes.line(entry.componentgroup_display_name.as_str());
-        let members = api::listed::<&RawValue, COMPONENTS_MAX>(entry.componentgroup_components, "components")?;
+        let members = json::listed::<&RawValue, COMPONENTS_MAX>(entry.componentgroup_components, "components")?;
         if entry.display_name.as_str().is_some() && entry.component_status.as_str().is_some() {
             components.extend(self.component(entry, group.as_deref())?);
         } else {
@@ -215,7 +214,7 @@ impl Reader {
 
     /// What was said first stands in the event itself.
     fn updates(&mut self, event: &Event) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.incident_status_updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.incident_status_updates, "updates")?;
         self.budget.updates(posts.len())?;
         let first = self.notes.body(event.incident_desc.as_str());
         let first = Some(first).filter(|body| posts.is_empty() && !body.is_empty());
@@ -230,7 +229,7 @@ impl Reader {
 
     /// By name alone.
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
-        let affected = api::listed::<Entry, COMPONENTS_MAX>(event.incident_affected_components, "affected components")?;
+        let affected = json::listed::<Entry, COMPONENTS_MAX>(event.incident_affected_components, "affected components")?;
         self.budget.touched(affected.len())?;
         let name = |entry: &Entry| self.notes.line(entry.display_name.as_str().or(entry.componentgroup_display_name.as_str()));
         let names: BTreeSet<String> = affected.iter().filter_map(name).collect();
@@ -256,13 +255,7 @@ fn status(number: &str) -> Option<Status> {
 
 /// On the scale of the states.
 fn impact(number: &str) -> Option<Impact> {
-    match status(number)? {
-        Status::Operational | Status::Maintenance => Some(Impact::None),
-        Status::Degraded => Some(Impact::Minor),
-        Status::PartialOutage => Some(Impact::Major),
-        Status::MajorOutage => Some(Impact::Critical),
-        Status::Unknown => None,
-    }
+    Impact::of(status(number)?)
 }
 
 /// 10 is "acknowledged".

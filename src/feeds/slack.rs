@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -203,14 +202,14 @@ impl Reader {
     }
 
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
-        let services = api::listed::<Text, COMPONENTS_MAX>(event.services, "services of an incident")?;
+        let services = json::listed::<Text, COMPONENTS_MAX>(event.services, "services of an incident")?;
         self.budget.touched(services.len())?;
         let touched = services.iter().filter_map(|name| self.notes.line(name.as_str()));
         Ok(touched.map(|name| Touched { id: None, name }).collect())
     }
 
     fn updates(&mut self, event: &Event) -> Result<Vec<Update>, Unreadable> {
-        let listed = api::listed::<Note, UPDATES_MAX>(event.notes, "updates")?;
+        let listed = json::listed::<Note, UPDATES_MAX>(event.notes, "updates")?;
         self.budget.updates(listed.len())?;
         let update = |note: Note| Update { at: note.date_created.instant(), stage: None, body: self.notes.body(note.body.as_str()) };
         Ok(listed.into_iter().map(update).collect())

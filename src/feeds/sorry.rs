@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -150,7 +149,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
             for raw in body.notices.within("notices")? {
                 reader.notice(raw, &mut page)?;
             }
-            page.overall = api::by_incidents(&page.incidents).unwrap_or(Status::Unknown);
+            page.overall = Status::by_incidents(&page.incidents).unwrap_or(Status::Unknown);
             page.carries = listing(document);
         }
     }
@@ -243,7 +242,7 @@ impl Reader {
     }
 
     fn touches(&mut self, notice: &Notice) -> Result<Vec<Touched>, Unreadable> {
-        let parts = api::listed::<Part, COMPONENTS_MAX>(notice.components, "components of a notice")?;
+        let parts = json::listed::<Part, COMPONENTS_MAX>(notice.components, "components of a notice")?;
         self.budget.touched(parts.len())?;
         let touched = |part: &Part| {
             let id = notes::id(part.id.as_str());
@@ -254,7 +253,7 @@ impl Reader {
 
     /// Where they are left out, the synopsis is the first of them.
     fn updates(&mut self, notice: &Notice) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(notice.updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(notice.updates, "updates")?;
         self.budget.updates(posts.len())?;
         if posts.is_empty() {
             let body = self.notes.body(notice.synopsis.as_str());

@@ -13,8 +13,7 @@ use url::Url;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, text};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable, text};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -172,7 +171,7 @@ impl Reader {
         for component in listed.into_iter().filter_map(json::element::<Place>) {
             let Some(id) = notes::id(component.id.as_str().or(component.name.as_str())) else { continue };
             let name = self.notes.line(component.name.as_str()).unwrap_or_else(|| id.clone());
-            let containers = api::listed::<&RawValue, COMPONENTS_MAX>(component.containers, "components")?;
+            let containers = json::listed::<&RawValue, COMPONENTS_MAX>(component.containers, "components")?;
             let before = components.len();
             for container in containers.into_iter().filter_map(json::element::<Place>) {
                 components.extend(self.leaf(&id, &name, &container)?);
@@ -254,7 +253,7 @@ impl Reader {
 
     /// With the newest message.
     fn updates(&mut self, event: &Event, stage: fn(&str) -> Option<Stage>) -> Result<(Vec<Update>, Option<Post>), Unreadable> {
-        let listed = api::listed::<&RawValue, UPDATES_MAX>(event.messages, "updates")?;
+        let listed = json::listed::<&RawValue, UPDATES_MAX>(event.messages, "updates")?;
         self.budget.updates(listed.len())?;
         let mut updates = Vec::new();
         let mut newest: Option<(Option<Timestamp>, Post)> = None;
@@ -276,7 +275,7 @@ impl Reader {
     /// Each affected component at each affected location that it has; without any such location, at all of them. With the
     /// location's name where there are several.
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
-        let affected = |raw| api::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components");
+        let affected = |raw| json::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components");
         let (components, containers) = (affected(event.components_affected)?, affected(event.containers_affected)?);
         self.budget.touched(components.len() + containers.len())?;
         let ids = containers.into_iter().filter_map(json::element::<Affected>).filter_map(|one| notes::id(one._id.as_str()));

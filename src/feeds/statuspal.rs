@@ -15,8 +15,7 @@ use url::Url;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, times};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable, times};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -190,7 +189,7 @@ impl Reader {
         if depth < DEPTH_MAX {
             let path = group.map_or_else(|| name.clone(), |group| format!("{group} / {name}"));
             let path = self.notes.line(Some(&path));
-            for child in api::listed::<&RawValue, COMPONENTS_MAX>(service.children, "components")? {
+            for child in json::listed::<&RawValue, COMPONENTS_MAX>(service.children, "components")? {
                 has_children |= self.service(child, path.as_deref(), depth + 1)?;
             }
         }
@@ -255,7 +254,7 @@ impl Reader {
 
     /// All of them; where they are not listed, the one that stands for the state of now.
     fn updates(&mut self, event: &Event, stage: fn(&str) -> Option<Option<Stage>>) -> Result<Vec<Update>, Unreadable> {
-        let listed = api::listed::<Said, UPDATES_MAX>(event.updates, "updates")?;
+        let listed = json::listed::<Said, UPDATES_MAX>(event.updates, "updates")?;
         self.budget.updates(listed.len())?;
         let current = event.current_status.0.as_ref().filter(|_| listed.is_empty());
         let update = |said: &Said| Update {
@@ -268,10 +267,10 @@ impl Reader {
 
     fn touches(&mut self, event: &Event) -> Result<Vec<Touched>, Unreadable> {
         let mut touches = Vec::new();
-        for id in api::listed::<Text, COMPONENTS_MAX>(event.service_ids, "services")? {
+        for id in json::listed::<Text, COMPONENTS_MAX>(event.service_ids, "services")? {
             touches.extend(self.touched(&id, &Text::default())?);
         }
-        for service in api::listed::<Service, COMPONENTS_MAX>(event.services, "services")? {
+        for service in json::listed::<Service, COMPONENTS_MAX>(event.services, "services")? {
             touches.extend(self.touched(&service.id, &service.name)?);
         }
         Ok(touches)

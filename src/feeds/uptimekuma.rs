@@ -15,7 +15,6 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api;
 use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, times};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Incident, Listing, Maintenance, Stage, Status, Update};
@@ -167,7 +166,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
     Ok(Page {
         name: reader.notes.line(body.config.0.unwrap_or_default().title.as_str()),
         // What the monitors say is in the other document.
-        overall: api::by_incidents(&incidents).unwrap_or(Status::Unknown),
+        overall: Status::by_incidents(&incidents).unwrap_or(Status::Unknown),
         components,
         incidents,
         maintenances,
@@ -188,7 +187,7 @@ impl Reader {
         let mut components = Vec::new();
         for group in groups.into_iter().filter_map(json::element::<Group>) {
             let name = self.notes.line(group.name.as_str());
-            let monitors = api::listed::<&RawValue, COMPONENTS_MAX>(group.monitor_list, "components")?;
+            let monitors = json::listed::<&RawValue, COMPONENTS_MAX>(group.monitor_list, "components")?;
             for monitor in monitors.into_iter().filter_map(json::element::<Monitor>) {
                 let Some(id) = notes::id(monitor.id.as_str().or(monitor.name.as_str())) else { continue };
                 components.push(Component {
@@ -214,7 +213,7 @@ impl Reader {
         let mut components = Vec::new();
         for (id, raw) in monitors {
             let Some(id) = notes::id(Some(&id)) else { continue };
-            let beats = api::listed::<&RawValue, BEATS_MAX>(Some(raw), "heartbeats of a monitor")?;
+            let beats = json::listed::<&RawValue, BEATS_MAX>(Some(raw), "heartbeats of a monitor")?;
             let newest = beats.into_iter().filter_map(json::element::<Beat>).max_by_key(|beat| beat.time.as_str().and_then(times::utc));
             let status = newest.and_then(|beat| self.notes.meaning("status", beat.status.as_str(), beat_status));
             components.push(Component { name: id.clone(), group: None, region: None, status: status.unwrap_or(Status::Unknown), id });
@@ -245,7 +244,7 @@ impl Reader {
     /// Of one that comes again and again, the first window that is listed.
     fn maintenance(&mut self, planned: &Planned) -> Result<Option<Maintenance>, Unreadable> {
         let Some(id) = notes::id(planned.id.as_str().or(planned.title.as_str())) else { return Ok(None) };
-        let slots = api::listed::<&RawValue, BEATS_MAX>(planned.timeslot_list, "windows of a maintenance")?;
+        let slots = json::listed::<&RawValue, BEATS_MAX>(planned.timeslot_list, "windows of a maintenance")?;
         let at = |text: &Text| times::at(text.as_str()?, planned.timezone_offset.as_str());
         let windows = slots.into_iter().filter_map(json::element::<Slot>).map(|slot| (at(&slot.start_date), at(&slot.end_date)));
         let first = windows.filter(|(start, _)| start.is_some()).min();

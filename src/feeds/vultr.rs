@@ -15,8 +15,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, times};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable, times};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -176,7 +175,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
         }
     }
     let by_components = Status::roll_up(page.components.iter().map(|c| c.status));
-    let by_incidents = api::by_incidents(&page.incidents);
+    let by_incidents = Status::by_incidents(&page.incidents);
     let rolled = |status| if status == Status::MajorOutage { Status::PartialOutage } else { status };
     page.overall = by_components.or(by_incidents.map(rolled)).unwrap_or(Status::Operational);
     page.oddities = reader.notes.oddities();
@@ -208,7 +207,7 @@ impl<'d> Reader<'d> {
             self.names.insert(id.clone(), name.clone());
         }
         let mut worst = Status::Operational;
-        for raw in api::listed::<&RawValue, INCIDENTS_MAX>(region.alerts, "alerts")? {
+        for raw in json::listed::<&RawValue, INCIDENTS_MAX>(region.alerts, "alerts")? {
             worst = worst.max(self.learn(raw, Some(&id))?.unwrap_or(Status::Operational));
         }
         Ok(Some(Component { id, name, group: None, region: self.notes.line(region.country.as_str()), status: worst }))
@@ -279,7 +278,7 @@ impl<'d> Reader<'d> {
     }
 
     fn updates(&mut self, alert: &Alert) -> Result<Vec<Update>, Unreadable> {
-        let entries = api::listed::<Entry, UPDATES_MAX>(alert.entries, "updates")?;
+        let entries = json::listed::<Entry, UPDATES_MAX>(alert.entries, "updates")?;
         self.budget.updates(entries.len())?;
         let update = |entry: &Entry| Update { at: entry.updated_at.instant(), stage: None, body: self.notes.body(entry.message.as_str()) };
         Ok(entries.iter().map(update).collect())

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::json::{self, Lax, List, Text};
+use super::json_api::{Reference, Related, Resource};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -40,16 +40,7 @@ struct Body<'d> {
 }
 
 /// A resource of JSON:API.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Thing<'d> {
-    id: Text,
-    r#type: Text,
-    #[serde(borrow)]
-    attributes: Option<&'d RawValue>,
-    #[serde(borrow)]
-    relationships: Lax<Relationships<'d>>,
-}
+type Thing<'d> = Resource<'d, Relationships<'d>>;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -62,20 +53,6 @@ struct Relationships<'d> {
     services: Lax<Related<'d>>,
     #[serde(borrow)]
     service: Lax<Related<'d>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Related<'d> {
-    #[serde(borrow)]
-    data: Option<&'d RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Reference {
-    id: Text,
-    r#type: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -140,7 +117,7 @@ impl<'d> Body<'d> {
         if !data.get().starts_with('[') {
             return Ok(None);
         }
-        let all = api::listed::<&RawValue, INCIDENTS_MAX>(Some(data), "incidents")?;
+        let all = json::listed::<&RawValue, INCIDENTS_MAX>(Some(data), "incidents")?;
         Ok(Some(all.into_iter().filter_map(json::element::<Thing>).collect()))
     }
 }
@@ -250,7 +227,7 @@ impl<'d> Reader<'d> {
     fn updates(&mut self, thing: &Thing) -> Result<Vec<Update>, Unreadable> {
         let related = thing.relationships.0.as_ref().and_then(|r| r.incident_updates.0.as_ref()?.data);
         let mut updates = Vec::new();
-        for reference in api::listed::<Reference, UPDATES_MAX>(related, "updates")? {
+        for reference in json::listed::<Reference, UPDATES_MAX>(related, "updates")? {
             self.budget.updates(1)?;
             let Some(words) = self.thing(&reference).and_then(|update| json::element::<Words>(update.attributes?)) else { continue };
             // One text may be referred to by many.
@@ -266,7 +243,7 @@ impl<'d> Reader<'d> {
         let lists = [&relationships.incident_services, &relationships.services];
         let mut touches = Vec::new();
         for related in lists.into_iter().filter_map(|list| list.0.as_ref()?.data) {
-            for reference in api::listed::<Reference, COMPONENTS_MAX>(Some(related), "services")? {
+            for reference in json::listed::<Reference, COMPONENTS_MAX>(Some(related), "services")? {
                 self.budget.touched(1)?;
                 let Some(found) = self.thing(&reference) else { continue };
                 let behind = found.relationships.0.as_ref().and_then(|r| r.service.0.as_ref()?.data);

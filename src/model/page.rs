@@ -38,6 +38,11 @@ impl Status {
         statuses.into_iter().filter(|s| s.is_known()).max()
     }
 
+    /// What open incidents make of a page whose components are not known; `None` without one that hurts.
+    pub fn by_incidents(incidents: &[Incident]) -> Option<Status> {
+        Status::worst(incidents.iter().filter(|i| i.is_open()).filter_map(|i| Impact::status(i.impact)))
+    }
+
     /// The verdict over the leaf components of a page: the worst of them, but a page is in `major_outage` only if every
     /// leaf is (measured on 12,784 Statuspage summaries without an exception). `None` without a leaf that is known.
     pub fn roll_up(leaves: impl IntoIterator<Item = Status> + Clone) -> Option<Status> {
@@ -59,6 +64,17 @@ words! {
 }
 
 impl Impact {
+    /// How much an incident hurts whose platform says it in the words of components.
+    pub const fn of(status: Status) -> Option<Impact> {
+        match status {
+            Status::Operational | Status::Maintenance => Some(Impact::None),
+            Status::Degraded => Some(Impact::Minor),
+            Status::PartialOutage => Some(Impact::Major),
+            Status::MajorOutage => Some(Impact::Critical),
+            Status::Unknown => None,
+        }
+    }
+
     /// What an open incident makes of what it touches; unstated counts as `minor`, `none` changes nothing.
     pub const fn status(impact: Option<Impact>) -> Option<Status> {
         match impact {

@@ -113,7 +113,8 @@ async fn look_around(url: &Url, format: Option<&'static Format>, way: &Way, reac
         Some(_) => [url.clone()].into(),
         None => feeds::candidates(url, format).into(),
     };
-    while let Some(candidate) = candidates.pop_front() {
+    // What a web page names may name others without end.
+    while let Some(candidate) = candidates.pop_front().filter(|_| tried.len() < feeds::PLACES_MAX) {
         match ask(&fetch, url, &candidate, format, (way, reach)).await {
             Ok(found) => return Ok(Found { tried: lines(&tried), ..found }),
             Err(why) => {

@@ -13,11 +13,11 @@ use crate::model::page::Component;
 const NAMES_SHOWN: usize = 8;
 
 /// Reads each enabled page once, one after the other, and says what is wrong with it and what to write instead.
-pub fn look(config: &Config, places: &BTreeMap<String, Place>, diagnostics: &mut Diagnostics) -> Result<(), Failure> {
+pub fn look(config: &Config, places: &BTreeMap<(String, String), Place>, diagnostics: &mut Diagnostics) -> Result<(), Failure> {
     for vendor in &config.vendors {
         for page in vendor.status_pages.iter().filter(|page| page.enabled) {
+            let Some(place) = places.get(&(vendor.id.to_string(), page.name.clone())) else { continue };
             let subject = format!("{}: status page {:?}", vendor.id, page.name);
-            let Some(place) = places.get(&subject) else { continue };
             let mut say = |level: Level, message: String, hint: Option<String>| {
                 diagnostics.push(Finding { level, place: place.clone(), subject: subject.clone(), message, hint });
             };

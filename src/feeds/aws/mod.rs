@@ -13,8 +13,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::json::{self, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -127,7 +126,7 @@ struct Reader {
 impl Reader {
     fn page(self, incidents: Listing) -> Page {
         // Of all the services that are well nothing is said.
-        let open = api::by_incidents(&self.incidents).unwrap_or(Status::Operational);
+        let open = Status::by_incidents(&self.incidents).unwrap_or(Status::Operational);
         let named = self.affected.values().map(|c| c.status).chain([open, Status::Operational]).collect::<Vec<_>>();
         Page {
             overall: Status::roll_up(named).unwrap_or(Status::Unknown),
@@ -168,7 +167,7 @@ impl Reader {
 
     /// The updates, and the worst that they say.
     fn updates(&mut self, event: &Event) -> Result<(Vec<Update>, Option<Impact>), Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(event.event_log, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.event_log, "updates")?;
         self.budget.updates(posts.len())?;
         let mut worst = None;
         let update = |post: Post| {

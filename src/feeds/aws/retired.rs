@@ -9,8 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{NAME, Reader, Severity, epoch, severity};
 use crate::feeds::json::{self, List, Text};
-use crate::feeds::statuspage::api::UPDATES_MAX;
-use crate::feeds::{INCIDENTS_MAX, Unreadable, notes};
+use crate::feeds::{INCIDENTS_MAX, UPDATES_MAX, Unreadable, notes};
 use crate::model::page::{Component, Incident, Listing, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 

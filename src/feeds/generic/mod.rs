@@ -152,7 +152,7 @@ fn page<N: Node>(format: &'static str, mapping: &Mapping, root: &N) -> Result<Pa
         (true, false) => Listing::OpenOnly,
     };
     let by_components = Status::roll_up(components.iter().map(|c| c.status));
-    let by_incidents = || super::statuspage::api::by_incidents(&incidents);
+    let by_incidents = || Status::by_incidents(&incidents);
     let nothing_open = (listing != Listing::Absent && components.is_empty()).then_some(Status::Operational);
     Ok(Page {
         overall: by_components.or(overall).or_else(by_incidents).or(nothing_open).unwrap_or(Status::Unknown),

@@ -72,7 +72,7 @@ fn look_alike(document: &Document) -> Result<Page, Unreadable> {
 
 fn overall(api: &Api) -> Status {
     let by_list = if api.components.is_empty() {
-        api::by_incidents(&api.incidents)
+        Status::by_incidents(&api.incidents)
     } else {
         Status::roll_up(api.components.iter().map(|c| c.status))
     };
@@ -172,7 +172,7 @@ impl<'d> Widget<'d> {
 fn widget_overall(components: &[Component], incidents: &[Incident], maintenances: &[Maintenance]) -> Status {
     let by_components = components.iter().map(|c| c.status).map(|s| if s == Status::MajorOutage { Status::PartialOutage } else { s });
     let at_work = maintenances.iter().any(|m| m.stage == Some(Stage::InProgress)).then_some(Status::Maintenance);
-    Status::worst(by_components.chain(api::by_incidents(incidents)).chain(at_work)).unwrap_or(Status::Operational)
+    Status::worst(by_components.chain(Status::by_incidents(incidents)).chain(at_work)).unwrap_or(Status::Operational)
 }
 
 #[derive(Default)]
@@ -228,7 +228,7 @@ impl Reader {
     }
 
     fn touches(&mut self, list: Option<&RawValue>) -> Result<Vec<Touched>, Unreadable> {
-        let listed = api::listed::<Affected, COMPONENTS_MAX>(list, "affected components")?;
+        let listed = json::listed::<Affected, COMPONENTS_MAX>(list, "affected components")?;
         self.touched += listed.len();
         if self.touched > COMPONENTS_MAX {
             return Err(Unreadable::TooMany { what: "affected components", max: COMPONENTS_MAX });
@@ -267,13 +267,7 @@ fn component_status(word: &str) -> Option<Status> {
 
 /// The widget says how much an incident hurts in the words of components.
 fn worst_impact(word: &str) -> Option<Impact> {
-    match component_status(word)? {
-        Status::Operational | Status::Maintenance => Some(Impact::None),
-        Status::Degraded => Some(Impact::Minor),
-        Status::PartialOutage => Some(Impact::Major),
-        Status::MajorOutage => Some(Impact::Critical),
-        Status::Unknown => None,
-    }
+    Impact::of(component_status(word)?)
 }
 
 fn incident_stage(word: &str) -> Option<Stage> {

@@ -11,8 +11,7 @@ use crate::feeds::budget::Budget;
 use crate::feeds::embedded::{self, Embedded, Texts};
 use crate::feeds::json::{self, Lax, List, Text};
 use crate::feeds::notes::{self, Notes};
-use crate::feeds::statuspage::api::{self, UPDATES_MAX};
-use crate::feeds::{COMPONENTS_MAX, INCIDENTS_MAX, Unreadable};
+use crate::feeds::{COMPONENTS_MAX, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 
@@ -131,7 +130,7 @@ pub fn parse(html: &str) -> Result<Page, Unreadable> {
     Ok(Page {
         name: reader.notes.line(name),
         url: reader.url,
-        overall: Status::roll_up(components.iter().map(|c| c.status)).or(api::by_incidents(&incidents)).unwrap_or(Status::Unknown),
+        overall: Status::roll_up(components.iter().map(|c| c.status)).or(Status::by_incidents(&incidents)).unwrap_or(Status::Unknown),
         components,
         incidents,
         maintenances,
@@ -172,7 +171,7 @@ impl Reader<'_> {
             let group = item.group.0.unwrap_or_default();
             let name = self.texts.read(&group.name);
             let name = self.notes.line(name);
-            let members = api::listed::<&RawValue, COMPONENTS_MAX>(group.components, "components")?;
+            let members = json::listed::<&RawValue, COMPONENTS_MAX>(group.components, "components")?;
             for member in members.into_iter().filter_map(json::element::<Named>) {
                 self.place(&member, name.as_deref(), &mut found, &mut hidden)?;
             }
@@ -260,7 +259,7 @@ impl Reader<'_> {
     }
 
     fn affected(&mut self, raw: Option<&RawValue>) -> Result<Vec<Affected>, Unreadable> {
-        let listed = api::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components")?;
+        let listed = json::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components")?;
         self.budget.touched(listed.len())?;
         Ok(listed.into_iter().filter_map(json::element).collect())
     }
@@ -276,7 +275,7 @@ impl Reader<'_> {
     }
 
     fn updates(&mut self, event: &Event, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        let listed = api::listed::<&RawValue, UPDATES_MAX>(event.updates, "updates")?;
+        let listed = json::listed::<&RawValue, UPDATES_MAX>(event.updates, "updates")?;
         self.budget.updates(listed.len())?;
         let mut updates = Vec::new();
         for post in listed.into_iter().filter_map(json::element::<Post>) {

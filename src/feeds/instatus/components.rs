@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use super::{NAME, Phrase, Reader, component_status, is_word};
 use crate::feeds::json::{self, Lax, List, Text};
-use crate::feeds::statuspage::api;
 use crate::feeds::{COMPONENTS_MAX, Document, Unreadable, notes};
 use crate::model::Page;
 use crate::model::page::{Carries, Component, Status};
@@ -84,7 +83,7 @@ fn listed(text: &str) -> Result<List<&RawValue, COMPONENTS_MAX>, Unreadable> {
 pub fn components(reader: &mut Reader, listed: List<&RawValue, COMPONENTS_MAX>) -> Result<Vec<Component>, Unreadable> {
     let mut found = Vec::new();
     for entry in listed.within("components")?.into_iter().filter_map(json::element::<Entry>) {
-        let children = api::listed::<&RawValue, COMPONENTS_MAX>(entry.children, "components")?;
+        let children = json::listed::<&RawValue, COMPONENTS_MAX>(entry.children, "components")?;
         let mut of_group: Vec<Entry> = Vec::new();
         of_group.extend(children.into_iter().filter_map(json::element::<Entry>));
         if of_group.is_empty() && entry.is_parent.0 != Some(true) {

@@ -19,8 +19,7 @@ use super::budget::Budget;
 use super::embedded::Texts;
 use super::json::{self, Lax, List, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable, times};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable, times};
 use crate::model::page::{Carries, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -231,7 +230,7 @@ impl Reader<'_> {
 
     /// The components that an event names, and how much the worst of them hurts.
     fn touches(&mut self, raw: Option<&RawValue>) -> Result<(Vec<Touched>, Option<Impact>), Unreadable> {
-        let listed = api::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components")?;
+        let listed = json::listed::<&RawValue, COMPONENTS_MAX>(raw, "affected components")?;
         self.budget.touched(listed.len())?;
         let (mut touches, mut worst) = (Vec::new(), None);
         for one in listed.into_iter().filter_map(json::element::<Affected>) {
@@ -245,7 +244,7 @@ impl Reader<'_> {
 
     /// Those that are listed; where none is, when the last was.
     fn updates(&mut self, event: &Event, stage: Option<Stage>, known: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        let listed = api::listed::<&RawValue, UPDATES_MAX>(event.updates, "updates")?;
+        let listed = json::listed::<&RawValue, UPDATES_MAX>(event.updates, "updates")?;
         self.budget.updates(listed.len())?;
         let mut updates = Vec::new();
         for post in listed.into_iter().filter_map(json::element::<Post>) {
@@ -311,13 +310,7 @@ fn component_status(word: &str) -> Option<Status> {
 
 /// Incidents hurt in the words of components.
 fn impact(word: &str) -> Option<Impact> {
-    match component_status(word)? {
-        Status::Operational | Status::Maintenance => Some(Impact::None),
-        Status::Degraded => Some(Impact::Minor),
-        Status::PartialOutage => Some(Impact::Major),
-        Status::MajorOutage => Some(Impact::Critical),
-        Status::Unknown => None,
-    }
+    Impact::of(component_status(word)?)
 }
 
 fn incident_stage(word: &str) -> Option<Stage> {

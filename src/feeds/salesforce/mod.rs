@@ -17,9 +17,8 @@ use self::words::{incident_stage, maintenance_stage, status, title};
 use super::budget::Budget;
 use super::json::{self, Lax, Text};
 use super::notes::{self, Notes};
-use super::statuspage::api::{self, UPDATES_MAX};
 use super::touches::Touches;
-use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, Unreadable};
+use super::{COMPONENTS_MAX, Document, Format, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Listing, Maintenance, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
 
@@ -104,7 +103,7 @@ impl Instance<'_> {
     }
 
     fn serves(&self, product: &str) -> bool {
-        let products = api::listed::<Product, COMPONENTS_MAX>(self.products, "products").unwrap_or_default();
+        let products = json::listed::<Product, COMPONENTS_MAX>(self.products, "products").unwrap_or_default();
         products.iter().any(|one| one.key.as_str() == Some(product))
     }
 }
@@ -203,7 +202,7 @@ impl<'d> Reader<'d> {
             maintenance.touches = self.worked_on.of(&maintenance.id, &mut self.budget)?;
         }
         // Where instances are not listed, nothing is said of those that are well.
-        let open = api::by_incidents(&self.incidents).unwrap_or(Status::Operational);
+        let open = Status::by_incidents(&self.incidents).unwrap_or(Status::Operational);
         let has = |of: What| what == of || what == What::Instances;
         Ok(Page {
             overall: match what {
@@ -230,10 +229,10 @@ impl<'d> Reader<'d> {
 
     fn instance(&mut self, instance: &Instance<'d>) -> Result<(), Unreadable> {
         let Some(key) = notes::id(instance.key.as_str()) else { return Ok(()) };
-        for raw in api::listed::<&RawValue, INCIDENTS_MAX>(instance.incidents, "incidents of an instance")? {
+        for raw in json::listed::<&RawValue, INCIDENTS_MAX>(instance.incidents, "incidents of an instance")? {
             self.incident(raw, Some(&key))?;
         }
-        for raw in api::listed::<&RawValue, INCIDENTS_MAX>(instance.maintenances, "maintenances of an instance")? {
+        for raw in json::listed::<&RawValue, INCIDENTS_MAX>(instance.maintenances, "maintenances of an instance")? {
             self.maintenance(raw, Some(&key))?;
         }
         let status = self.notes.meaning("status", instance.status.as_str(), status).unwrap_or(Status::Unknown);
@@ -264,7 +263,7 @@ impl<'d> Reader<'d> {
         for key in keys(event.instance_keys)? {
             self.hit.add(&id, touched(&key), &mut self.budget)?;
         }
-        let impacts = api::listed::<Impacted, IMPACTS_MAX>(event.incident_impacts, "impacts of an incident")?;
+        let impacts = json::listed::<Impacted, IMPACTS_MAX>(event.incident_impacts, "impacts of an incident")?;
         let ended_at = ended_at(&impacts);
         let updates = self.updates(event.incident_events, incident_stage)?;
         let newest = updates.iter().max().and_then(|update| update.stage).filter(|stage| !stage.is_over());
@@ -304,7 +303,7 @@ impl<'d> Reader<'d> {
         for key in keys(event.instance_keys)? {
             self.worked_on.add(&id, touched(&key), &mut self.budget)?;
         }
-        let impacts = api::listed::<Impacted, IMPACTS_MAX>(event.maintenance_impacts, "impacts of a maintenance")?;
+        let impacts = json::listed::<Impacted, IMPACTS_MAX>(event.maintenance_impacts, "impacts of a maintenance")?;
         let updates = self.updates(event.maintenance_events, maintenance_stage)?;
         self.maintenances.push(Maintenance {
             title: self.notes.title(event.name.as_str(), "Maintenance", &id),
@@ -324,7 +323,7 @@ impl<'d> Reader<'d> {
     }
 
     fn updates(&mut self, events: Option<&RawValue>, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        let posts = api::listed::<Post, UPDATES_MAX>(events, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(events, "updates")?;
         self.budget.updates(posts.len())?;
         let update = |post: Post| Update {
             at: post.created_at.instant(),
@@ -340,7 +339,7 @@ fn touched(key: &str) -> Touched {
 }
 
 fn keys(raw: Option<&RawValue>) -> Result<Vec<String>, Unreadable> {
-    let keys = api::listed::<Text, COMPONENTS_MAX>(raw, "keys of an incident")?;
+    let keys = json::listed::<Text, COMPONENTS_MAX>(raw, "keys of an incident")?;
     Ok(keys.iter().filter_map(|key| notes::id(key.as_str())).collect())
 }
 

@@ -9,19 +9,12 @@ use std::collections::btree_map::Entry as Slot;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::feeds::budget::Budget;
 use crate::feeds::json::{self, Lax, List, Text};
 use crate::feeds::notes::{self, Notes};
-use crate::feeds::{COMPONENTS_MAX, INCIDENTS_MAX, Unreadable};
+use crate::feeds::{COMPONENTS_MAX, INCIDENTS_MAX, UPDATES_MAX, Unreadable};
 use crate::model::page::{Carries, Component, Impact, Incident, Maintenance, Oddities, Stage, Status, Touched, Update};
 use crate::model::{Page, Timestamp};
-
-/// More updates in one document are refused.
-pub const UPDATES_MAX: usize = 100_000;
-/// More names of touched components in one document are refused.
-const TOUCHED_MAX: usize = 200_000;
-/// A name that stands in a document once is copied to everything that refers to it: more than this is refused, since what
-/// it takes is not bounded by what was sent.
-const COPIED_BYTES_MAX: usize = 8 << 20;
 
 /// What a document says, before a format makes a page of it.
 pub struct Api {
@@ -189,9 +182,7 @@ struct Reader {
     page: Option<String>,
     /// Names of the components by id; `None` for a group.
     names: BTreeMap<String, Option<String>>,
-    updates: usize,
-    touched: usize,
-    copied_bytes: usize,
+    budget: Budget,
     notes: Notes,
 }
 
@@ -216,29 +207,21 @@ impl Reader {
     fn component(&mut self, entry: &Entry, groups: &BTreeMap<&str, Option<String>>) -> Result<Option<Component>, Unreadable> {
         let Some(id) = entry.id() else { return Ok(None) };
         let group = entry.group_id.as_str().and_then(|group| groups.get(group)?.as_ref());
-        self.copies(group.map_or(0, String::len))?;
+        let group = group.map(|name| self.budget.copy(name)).transpose()?;
         Ok(Some(Component {
             name: self.names.get(&id).cloned().flatten().unwrap_or_else(|| id.clone()),
-            group: group.cloned(),
+            group,
             region: None,
             status: self.notes.meaning("status", entry.status.as_str(), component_status).unwrap_or(Status::Unknown),
             id,
         }))
     }
 
-    fn copies(&mut self, bytes: usize) -> Result<(), Unreadable> {
-        self.copied_bytes += bytes;
-        if self.copied_bytes > COPIED_BYTES_MAX {
-            return Err(Unreadable::TooMany { what: "bytes of repeated names", max: COPIED_BYTES_MAX });
-        }
-        Ok(())
-    }
-
     /// Documents without components still name some: those of which an event says itself that it touches them.
     fn learn_names<'e, 'd: 'e>(&mut self, events: impl Iterator<Item = &'e Event<'d>>) -> Result<(), Unreadable> {
         let mut learned = BTreeMap::new();
         for event in events {
-            for entry in listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")? {
+            for entry in json::listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")? {
                 if let (Some(id), Some(name)) = (entry.id(), notes::id(entry.name.as_str()))
                     && learned.len() < COMPONENTS_MAX
                 {
@@ -263,7 +246,7 @@ impl Reader {
     fn incident(&mut self, event: &Event) -> Result<Option<Incident>, Unreadable> {
         let Some(id) = event.id() else { return Ok(None) };
         let stage = self.notes.meaning("stage", event.status.as_str(), incident_stage);
-        let posts = listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         Ok(Some(Incident {
             title: self.notes.title(event.name.as_str(), "Incident", &id),
             impact: self.notes.meaning("impact", event.impact.as_str(), impact),
@@ -282,7 +265,7 @@ impl Reader {
 
     fn maintenance(&mut self, event: &Event) -> Result<Option<Maintenance>, Unreadable> {
         let Some(id) = event.id() else { return Ok(None) };
-        let posts = listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
+        let posts = json::listed::<Post, UPDATES_MAX>(event.incident_updates, "updates")?;
         Ok(Some(Maintenance {
             title: self.notes.title(event.name.as_str(), "Maintenance", &id),
             stage: self.notes.meaning("stage", event.status.as_str(), maintenance_stage),
@@ -297,15 +280,11 @@ impl Reader {
 
     fn link(&mut self, event: &Event, id: &str) -> Result<Option<String>, Unreadable> {
         let link = notes::link(event.shortlink.as_str()).or_else(|| notes::incident_link(self.page.as_deref(), id));
-        self.copies(link.as_ref().map_or(0, String::len))?;
-        Ok(link)
+        link.map(|link| self.budget.copied(link)).transpose()
     }
 
     fn updates(&mut self, posts: Vec<Post>, stage: fn(&str) -> Option<Stage>) -> Result<Vec<Update>, Unreadable> {
-        self.updates += posts.len();
-        if self.updates > UPDATES_MAX {
-            return Err(Unreadable::TooMany { what: "updates", max: UPDATES_MAX });
-        }
+        self.budget.updates(posts.len())?;
         let update = |post: Post| Update {
             at: post.display_at.instant().or(post.created_at.instant()),
             stage: self.notes.meaning("stage", post.status.as_str(), stage),
@@ -317,23 +296,21 @@ impl Reader {
     /// What the event lists; where that is nothing (as in a quarter of all open incidents), what its updates name.
     fn touches(&mut self, event: &Event, posts: &[Post]) -> Result<Vec<Touched>, Unreadable> {
         let mut touches = Vec::new();
-        for entry in listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")?.iter().filter(|e| !e.is_group()) {
+        for entry in json::listed::<Entry, COMPONENTS_MAX>(event.components, "components of an incident")?.iter().filter(|e| !e.is_group())
+        {
             touches.extend(self.touch(entry.id.as_str(), entry.name.as_str())?);
         }
         if touches.is_empty() {
             touches = self.affected(posts)?;
         }
-        self.touched += touches.len();
-        if self.touched > TOUCHED_MAX {
-            return Err(Unreadable::TooMany { what: "affected components", max: TOUCHED_MAX });
-        }
+        self.budget.touched(touches.len())?;
         Ok(touches)
     }
 
     fn affected(&mut self, posts: &[Post]) -> Result<Vec<Touched>, Unreadable> {
         let mut found: BTreeMap<String, Touched> = BTreeMap::new();
         for post in posts {
-            for one in listed::<Affected, COMPONENTS_MAX>(post.affected_components, "affected components")? {
+            for one in json::listed::<Affected, COMPONENTS_MAX>(post.affected_components, "affected components")? {
                 if let Some(touched) = self.touch(one.code.as_str(), one.name.as_str())? {
                     found.entry(touched.id.clone().unwrap_or_else(|| touched.name.clone())).or_insert(touched);
                 }
@@ -351,7 +328,7 @@ impl Reader {
             Some(Some(known)) => Some(known.clone()),
             None => self.notes.line(printed).or_else(|| id.clone()),
         };
-        self.copies(name.as_ref().map_or(0, String::len))?;
+        let name = name.map(|name| self.budget.copied(name)).transpose()?;
         Ok(name.map(|name| Touched { id, name }))
     }
 }
@@ -371,12 +348,6 @@ fn learn<K: Ord>(names: &mut BTreeMap<K, Option<String>>, id: K, name: Option<St
         Slot::Occupied(mut slot) if name < *slot.get() => drop(slot.insert(name)),
         Slot::Occupied(_) => {}
     }
-}
-
-/// A list inside a list, read when its turn has come.
-pub fn listed<'d, T: Deserialize<'d>, const MAX: usize>(raw: Option<&'d RawValue>, what: &'static str) -> Result<Vec<T>, Unreadable> {
-    let list: Option<List<T, MAX>> = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    list.unwrap_or_default().within(what)
 }
 
 /// Of several entries with one id those that changed last.
@@ -449,9 +420,4 @@ fn sentence(description: &str) -> Option<Status> {
         "Major System Outage" => Some(Status::MajorOutage),
         _ => None,
     }
-}
-
-/// What open incidents make of a page whose components are not known.
-pub fn by_incidents(incidents: &[Incident]) -> Option<Status> {
-    Status::worst(incidents.iter().filter(|i| i.is_open()).filter_map(|i| Impact::status(i.impact)))
 }

@@ -78,7 +78,7 @@ fn parse(document: &Document) -> Result<Page, Unreadable> {
 /// By the components, where there are any; else the worse of what the page says of itself and what is open.
 fn overall(api: &Api) -> Status {
     let verdict = if api.components.is_empty() {
-        Status::worst([api.indicator, api::by_incidents(&api.incidents)].into_iter().flatten())
+        Status::worst([api.indicator, Status::by_incidents(&api.incidents)].into_iter().flatten())
     } else {
         Status::roll_up(api.components.iter().map(|c| c.status))
     };

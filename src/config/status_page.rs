@@ -6,7 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use toml::de::DeTable;
 use url::Url;
 
@@ -14,7 +14,7 @@ use super::catalog::{Entry, Reading};
 use super::diagnostics::{Level, Place};
 use super::reader::{Description, Desk, Table, Written, bad_name, read};
 use super::{StatusPage, Way, daemon_file, keys, lint};
-use crate::feeds::{self, Mapping};
+use crate::feeds::{Mapping, generic};
 use crate::model::{Fault, Status};
 
 /// What a file says with `catalog`.
@@ -109,54 +109,59 @@ fn page(desk: &mut Desk, table: &Table, name: &str, named: Option<&Named>) -> Op
     Some(page)
 }
 
-/// Headers, and where things are on a page that has to be told.
+/// How it is asked for and read, beyond its address and format.
 fn way(desk: &mut Desk, table: &Table) -> Option<Way> {
     let settings = &table.settings;
-    let format = settings.text("format")?;
-    let (map, words) = (settings.text_map("map")?, settings.text_map("words")?);
-    let mut way = Way::default();
     let mut hash = DefaultHasher::new();
-    (map, words).hash(&mut hash);
+    (settings.text_map("map"), settings.text_map("words")).hash(&mut hash);
     for (name, value) in settings.secret_map("headers").into_iter().flatten() {
         (name, value.expose()).hash(&mut hash);
-        let value = HeaderValue::from_str(value.expose()).map(|mut value| {
-            value.set_sensitive(true);
-            value
-        });
-        match (HeaderName::try_from(name), value) {
-            (Ok(name), Ok(value)) => drop(way.headers.insert(name, value)),
-            _ => desk.fault(
-                table,
-                Fault::new("headers", format!("the header {name:?} cannot be sent"))
-                    .hint("a name of letters and dashes, a value on one line"),
-            ),
-        }
     }
-    way.fingerprint = hash.finish();
-    let is_generic = [feeds::generic::JSON.name, feeds::generic::HTML.name].contains(&format);
-    match (is_generic, map.is_empty() && words.is_empty()) {
-        (false, true) => {}
-        (false, false) => {
-            let fault =
-                Fault::new(if map.is_empty() { "words" } else { "map" }, format!("format = {format:?} knows by itself where things are"));
-            desk.fault(table, fault.hint("write `format = \"generic_json\"` or \"generic_html\", or leave it out"));
-        }
-        (true, _) => {
-            let texts = |map: &'static str| settings.text_map(map).into_iter().flatten().map(|(name, text)| (name.as_str(), text.as_str()));
-            match Mapping::new(format, texts("map"), texts("words")) {
-                Ok(mapping) => way.mapping = Some(mapping),
-                Err(wrong) => {
-                    let key = if words.contains_key(&wrong.key) { "words" } else { "map" };
-                    let names = match key {
-                        "map" => feeds::generic::FIELDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-                        _ => Status::ALL.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", "),
-                    };
-                    desk.fault(table, Fault::new(key, format!("{:?} {}", wrong.key, wrong.why)).hint(format!("write one of {names}")));
-                }
+    Some(Way { headers: headers(desk, table), mapping: mapping(desk, table)?, fingerprint: hash.finish() })
+}
+
+fn headers(desk: &mut Desk, table: &Table) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in table.settings.secret_map("headers").into_iter().flatten() {
+        match (HeaderName::try_from(name), HeaderValue::from_str(value.expose())) {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+            _ => {
+                let fault = Fault::new("headers", format!("the header {name:?} cannot be sent"));
+                desk.fault(table, fault.hint("a name of letters and dashes, a value on one line"));
             }
         }
     }
-    Some(way)
+    headers
+}
+
+/// Where things are, for the formats that have to be told; `None` if the format itself was refused.
+fn mapping(desk: &mut Desk, table: &Table) -> Option<Option<Mapping>> {
+    let settings = &table.settings;
+    let format = settings.text("format")?;
+    let texts = |key: &'static str| settings.text_map(key).into_iter().flatten().map(|(name, text)| (name.as_str(), text.as_str()));
+    if ![generic::JSON.name, generic::HTML.name].contains(&format) {
+        if let Some(key) = ["map", "words"].into_iter().find(|key| texts(key).next().is_some()) {
+            let fault = Fault::new(key, format!("format = {format:?} knows by itself where things are"));
+            desk.fault(table, fault.hint("write `format = \"generic_json\"` or \"generic_html\", or leave it out"));
+        }
+        return Some(None);
+    }
+    match Mapping::new(format, texts("map"), texts("words")) {
+        Ok(mapping) => Some(Some(mapping)),
+        Err(wrong) => {
+            let is_word = texts("words").any(|(word, _)| word == wrong.key);
+            let known: Vec<&str> = match is_word {
+                true => Status::ALL.iter().map(|status| status.as_str()).collect(),
+                false => generic::FIELDS.iter().map(|(name, _)| *name).collect(),
+            };
+            let fault = Fault::new(if is_word { "words" } else { "map" }, format!("{:?} {}", wrong.key, wrong.why));
+            desk.fault(table, fault.hint(format!("write one of {}", known.join(", "))));
+            Some(None)
+        }
+    }
 }
 
 /// What the page says, else what the catalogue knows.

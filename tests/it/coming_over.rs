@@ -316,6 +316,9 @@ fn what_we_saw_ourselves_stays_and_the_daemon_goes_on() {
     daemon.start();
     daemon.wait_for("a status", s(10), |daemon| (daemon.cli_json(&["status"])["vendors"][0]["measured"] == "up").then_some(()));
     assert_eq!(outages(&daemon), all);
+    // An hour of somebody else's time is no increase of a counter of ours.
+    let observed = daemon.metric("vendord_vendor_observed_seconds_total", &[("vendor", "acme")]);
+    assert!(observed.is_some_and(|seconds| seconds < 600.0), "{observed:?}");
     let busy = daemon.cli(&["import", "observations", "acme/api", &file]);
     assert_eq!(busy.status.code(), Some(4), "{busy:?}");
     daemon.term();

@@ -142,7 +142,7 @@ fn mapping(desk: &mut Desk, table: &Table) -> Option<Option<Mapping>> {
     let settings = &table.settings;
     let format = settings.text("format")?;
     let texts = |key: &'static str| settings.text_map(key).into_iter().flatten().map(|(name, text)| (name.as_str(), text.as_str()));
-    if ![generic::JSON.name, generic::HTML.name].contains(&format) {
+    if !generic::is_told(format) {
         if let Some(key) = ["map", "words"].into_iter().find(|key| texts(key).next().is_some()) {
             let fault = Fault::new(key, format!("format = {format:?} knows by itself where things are"));
             desk.fault(table, fault.hint("write `format = \"generic_json\"` or \"generic_html\", or leave it out"));

@@ -18,8 +18,8 @@ const NAME: &str = "uptimerobot";
 const PATH: &str = "/api/getMonitorList/";
 
 pub const FORMAT: Format = Format {
-    // On a domain of its own a page has no id in its path, and there any will do.
-    live: &["{root}/api/getMonitorList/{last}", "{root}/api/getMonitorList/x"],
+    // On a domain of its own a page has no id in its path: its scripts tell.
+    live: &["{root}/api/getMonitorList/{last}"],
     hint: Some(hint),
     ..Format::new(NAME, recognise, parse)
 };

@@ -63,14 +63,13 @@ const PLATFORMS: &[Served] = &[
     served("zendesk", "/", &[("/api/incidents/active", "active.json")], "major_outage", [0, 4, 1]),
 ];
 
-/// Read by where the configuration says that things are: `pages::told`.
-const TOLD: &[&str] = &["generic_json", "generic_html"];
 /// Told by the address of the vendor alone, which is not the one of this test.
 const BY_ADDRESS: &[&str] = &["openstatus"];
 
 #[test]
 fn every_platform_is_read_where_it_has_its_document() {
-    let wrong: Vec<String> = feeds::FORMATS.iter().filter(|format| !TOLD.contains(&format.name)).flat_map(wrong).collect();
+    // Those that have to be told where things are: `pages::told`.
+    let wrong: Vec<String> = feeds::FORMATS.iter().filter(|format| !feeds::generic::is_told(format.name)).flat_map(wrong).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -194,14 +194,24 @@ fn read(document: &Document, format: Option<&'static Format>) -> Result<(Page, b
 
 fn what_to_try(why: &Unreadable, document: &Document, format: Option<&'static Format>) -> String {
     let other = feeds::detect(document).map(|(found, _)| found.name).filter(|name| format.is_some_and(|format| format.name != *name));
-    let names = || feeds::FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+    let names =
+        || feeds::FORMATS.iter().map(|format| format.name).filter(|name| !feeds::generic::is_told(name)).collect::<Vec<_>>().join(", ");
     match (why, other) {
         (_, Some(other)) => format!("it looks like {other}: leave out --format"),
-        (Unreadable::Html { .. }, _) => "look for the page's feed (RSS or Atom), and give its address".to_owned(),
+        (Unreadable::Html { .. }, _) => {
+            "look for the page's feed (RSS or Atom), and give its address; or say where things are on it: `format = \"generic_html\"`"
+                .to_owned()
+        }
         (Unreadable::Empty, _) => "look at it with curl".to_owned(),
         (Unreadable::Unknown, _) => match document.kind() {
             Kind::Other => "give a status page, its JSON document or its feed".to_owned(),
-            _ => format!("this version reads {}; --format says which it is", names()),
+            kind => {
+                let told = if matches!(kind, Kind::Json) { "generic_json" } else { "generic_html" };
+                format!(
+                    "it is none of {}; if it is a page of no platform, say where things are: `format = {told:?}` with `map` below [[status_pages]]",
+                    names()
+                )
+            }
         },
         (Unreadable::Shape { .. } | Unreadable::TooMany { .. }, _) => "another document of the page may do".to_owned(),
     }

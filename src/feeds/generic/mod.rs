@@ -21,6 +21,11 @@ use crate::model::{Page, Timestamp};
 pub const JSON: Format = Format::new("generic_json", |document| configured(document, "generic_json"), json::parse);
 pub const HTML: Format = Format::new("generic_html", |document| configured(document, "generic_html"), html::parse);
 
+/// Whether a format is one of the two.
+pub fn is_told(format: &str) -> bool {
+    [JSON.name, HTML.name].contains(&format)
+}
+
 /// Nothing in a document says that it is of none of the others: the configuration does.
 fn configured(document: &Document, format: &str) -> Option<&'static str> {
     document.mapping.filter(|mapping| mapping.format == format).map(|_| "the configuration says where things are")
